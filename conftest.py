@@ -1,0 +1,92 @@
+"""Owns what every test gets: a real PostgreSQL and a real Redis, started here, and a store of its own."""
+
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+_stack = ExitStack()
+_ENVIRONMENT = {
+    "DJANGO_SETTINGS_MODULE": "project.settings",
+    "SECRET_KEY": "only-for-tests-" + "x" * 40,
+    "DOWNLOAD_KEY": "only-for-tests-" + "y" * 40,
+    "PUBLIC_URL": "http://localhost:8000",
+    "INSTANCE": "test",
+    "RELEASE": "test",
+    "LOG_LEVEL": "WARNING",
+    "EMAIL_URL": "memorymail://",
+    # The tests' files may be larger than what a small machine has left; a test of its own covers a full store.
+    "MIN_FREE_BYTES": "0",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers before Django reads its settings."""
+    if config.option.collectonly:
+        os.environ.setdefault("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+        os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
+    folder = Path(tempfile.mkdtemp(prefix="spillway-tests-"))
+    folder.chmod(0o755)  # PostgreSQL runs as another user when the tests run as root
+    _stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    for name in ("store", "static"):
+        (folder / name).mkdir()
+    os.environ.update(_ENVIRONMENT, STORE_ROOT=str(folder / "store"), STATIC_ROOT=str(folder / "static"))
+    if "DATABASE_URL" not in os.environ or "REDIS_URL" not in os.environ:
+        from deploy.fleet.platforms.embedded.servers import services_running
+
+        os.environ.update(_stack.enter_context(services_running(folder / "servers", only=("postgres", "redis"))))
+    _configure_django()
+
+
+def _configure_django() -> None:
+    from django.conf import settings
+
+    assert settings.DATABASES  # reading one setting reads them all
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Stop them again."""
+    _stack.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--fast` leaves out what needs a whole fleet or a browser."""
+    parser.addoption("--fast", action="store_true", help="only tests that need no fleet and no browser")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect rather than skip: a fast run says how many it left out."""
+    if not config.getoption("--fast"):
+        return
+    slow = [i for i in items if i.get_closest_marker("e2e") or i.get_closest_marker("browser")]
+    items[:] = [i for i in items if i not in slow]
+    config.hook.pytest_deselected(items=slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _assets() -> None:
+    """Pages name their assets by content hash: collect them once, as a release does."""
+    from django.core.management import call_command
+
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def _clean_redis() -> None:
+    """Throttles and sessions of one test are none of the next one's business."""
+    from django.core.cache import cache
+
+    cache.clear()
+
+
+@pytest.fixture
+def store_root(settings, tmp_path: Path) -> Path:
+    """An empty filesystem store."""
+    settings.STORE_ROOT = tmp_path
+    return tmp_path

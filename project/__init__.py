@@ -1,0 +1,1 @@
+"""Spillway's settings, URLs and entry points. Apps never import this package."""

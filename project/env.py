@@ -1,0 +1,189 @@
+"""Owns how settings are read from the environment: typed, documented, loud. Holds no setting itself.
+
+Every reader registers what it read in `REGISTRY`, so that the README's table can be checked against the code.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+
+class _Required:
+    """The default of a variable that has none."""
+
+
+REQUIRED: Final = _Required()
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+_RATE = re.compile(r"^\d+/(second|minute|hour|day)$")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable: its name, kind, default (as a person would write it) and meaning."""
+
+    name: str
+    kind: str
+    default: str
+    meaning: str
+
+
+REGISTRY: dict[str, Variable] = {}
+
+
+def _read(name: str, kind: str, default: T | _Required, meaning: str, parse: Callable[[str], T]) -> T:
+    shown = "(required)" if isinstance(default, _Required) else _shown(default)
+    REGISTRY[name] = Variable(name, kind, shown, meaning)
+    raw = _raw(name)
+    if raw is None:
+        if isinstance(default, _Required):
+            raise ImproperlyConfigured(f"{name} is not set: {meaning}")
+        return default
+    try:
+        return parse(raw)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}={raw!r} is not valid: {error}") from None
+
+
+def _raw(name: str) -> str | None:
+    """The variable's text; `NAME_FILE` names a file that holds it (a mounted secret)."""
+    if path := os.environ.get(f"{name}_FILE"):
+        try:
+            with open(path, encoding="utf-8") as file:
+                return file.read().strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE={path!r} cannot be read: {error.strerror}") from None
+    value = os.environ.get(name, "").strip()
+    return value or None
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, list | tuple):
+        return ",".join(str(item) for item in default)
+    return str(default)
+
+
+def text(name: str, meaning: str, *, default: str | _Required = REQUIRED, pattern: str | None = None) -> str:
+    """A string; `pattern` is a regular expression that the whole value must match."""
+
+    def parse(raw: str) -> str:
+        if pattern and not re.fullmatch(pattern, raw):
+            raise ValueError(f"it must look like {pattern}")
+        return raw
+
+    return _read(name, "text", default, meaning, parse)
+
+
+def secret(name: str, meaning: str, *, min_length: int = 32) -> str:
+    """A required string of at least `min_length` characters; its value is never shown in an error."""
+    try:
+        return _read(name, "secret", REQUIRED, meaning, lambda raw: _long_enough(raw, min_length))
+    except ImproperlyConfigured as error:
+        if "is not valid" in str(error):
+            raise ImproperlyConfigured(f"{name} is shorter than {min_length} characters") from None
+        raise
+
+
+def _long_enough(raw: str, min_length: int) -> str:
+    if len(raw) < min_length:
+        raise ValueError("too short")
+    return raw
+
+
+def integer(
+    name: str, meaning: str, *, default: int | _Required = REQUIRED, minimum: int = 0, maximum: int = 2**62
+) -> int:
+    """A whole number within [minimum, maximum]."""
+    return _read(name, "integer", default, meaning, lambda raw: _within(int(raw), minimum, maximum))
+
+
+def number(
+    name: str,
+    meaning: str,
+    *,
+    default: float | _Required = REQUIRED,
+    minimum: float = 0.0,
+    maximum: float = 1e9,
+) -> float:
+    """A decimal number within [minimum, maximum], usually seconds."""
+    return _read(name, "number", default, meaning, lambda raw: _within(float(raw), minimum, maximum))
+
+
+N = TypeVar("N", int, float)
+
+
+def _within(value: N, minimum: N, maximum: N) -> N:
+    if not minimum <= value <= maximum:
+        raise ValueError(f"it must be between {minimum} and {maximum}")
+    return value
+
+
+def boolean(name: str, meaning: str, *, default: bool) -> bool:
+    """true/false, yes/no, on/off, 1/0."""
+
+    def parse(raw: str) -> bool:
+        if raw.lower() not in _TRUE | _FALSE:
+            raise ValueError("it must be true or false")
+        return raw.lower() in _TRUE
+
+    return _read(name, "boolean", default, meaning, parse)
+
+
+def choice(name: str, meaning: str, *, default: str, among: tuple[str, ...]) -> str:
+    """One of a few words."""
+
+    def parse(raw: str) -> str:
+        if raw not in among:
+            raise ValueError(f"it must be one of {', '.join(among)}")
+        return raw
+
+    return _read(name, "|".join(among), default, meaning, parse)
+
+
+def words(name: str, meaning: str, *, default: list[str]) -> list[str]:
+    """A comma-separated list."""
+    return _read(name, "list", default, meaning, lambda raw: [w.strip() for w in raw.split(",") if w.strip()])
+
+
+def rate(name: str, meaning: str, *, default: str) -> str:
+    """How often something may happen: `60/minute`; units are second, minute, hour and day."""
+
+    def parse(raw: str) -> str:
+        if not _RATE.match(raw):
+            raise ValueError("it must look like 60/minute")
+        return raw
+
+    return _read(name, "rate", default, meaning, parse)
+
+
+def database(name: str, meaning: str) -> dict[str, Any]:
+    """Django's DATABASES entry from a URL: postgresql://user:password@host:port/name."""
+
+    def parse(raw: str) -> dict[str, Any]:
+        if not raw.startswith(("postgresql://", "postgres://")):
+            raise ValueError("it must begin with postgresql://")
+        return dict(environ.Env.db_url_config(raw))
+
+    try:
+        return _read(name, "url", REQUIRED, meaning, parse)
+    except ImproperlyConfigured as error:
+        # The URL holds a password: say what is wrong without repeating it.
+        raise ImproperlyConfigured(
+            str(error) if "is not set" in str(error) else f"{name} must begin with postgresql://"
+        ) from None
+
+
+def email(name: str, meaning: str, *, default: str) -> dict[str, Any]:
+    """Django's e-mail settings from a URL: smtp+tls://user:password@host:port, consolemail://."""
+    return dict(
+        environ.Env.email_url_config(_read(name, "url", default, meaning, lambda raw: raw))
+    )

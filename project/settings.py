@@ -1,0 +1,308 @@
+"""Every setting of Spillway, read from the environment. One module, no per-environment copies, no unsafe default."""
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from csp.constants import NONE, SELF
+
+from project import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Who this process is ---------------------------------------------------------------------------------------
+ROLE = env.choice("ROLE", "What this process is.", default="manage", among=("web", "worker", "beat", "manage"))
+RELEASE = env.text("RELEASE", "Which code this is: an image tag or a git revision.", default="dev", pattern=r"[\w.+-]{1,64}")
+INSTANCE = env.text("INSTANCE", "The name of this instance, in logs and probes.", default="local", pattern=r"[\w.-]{1,64}")
+DEBUG = env.boolean("DEBUG", "Django's debug pages. Never on a site that others reach.", default=False)
+
+# --- Secrets ---------------------------------------------------------------------------------------------------
+SECRET_KEY = env.secret("SECRET_KEY", "Signs sessions and tokens. The same for all instances.")
+DOWNLOAD_KEY = env.secret("DOWNLOAD_KEY", "Signs download locations. The same for all instances and the file server.")
+
+# --- Addresses -------------------------------------------------------------------------------------------------
+PUBLIC_URL = env.text(
+    "PUBLIC_URL", "The address people use, without a path.", default="http://localhost:8000", pattern=r"https?://[^/]+"
+)
+_public = urlsplit(PUBLIC_URL)
+ALLOWED_HOSTS = env.words(
+    "ALLOWED_HOSTS",
+    "Host names this site answers to.",
+    default=sorted({_public.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"}),
+)
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+TRUSTED_PROXIES = env.integer(
+    "TRUSTED_PROXIES",
+    "How many proxies stand in front of an instance; the client's address is taken that many places from the "
+    "right of X-Forwarded-For.",
+    default=1,
+    maximum=10,
+)
+SECURE = _public.scheme == "https"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+
+# --- Database --------------------------------------------------------------------------------------------------
+WEB_WORKERS = env.integer("WEB_WORKERS", "Processes of one instance.", default=1, minimum=1, maximum=64)
+WEB_THREADS = env.integer("WEB_THREADS", "Threads of one process of an instance.", default=16, minimum=4, maximum=512)
+DB_POOL_MIN = env.integer("DB_POOL_MIN", "Database connections a process keeps open.", default=2, minimum=1)
+DB_POOL_MAX = env.integer("DB_POOL_MAX", "Most database connections of a process.", default=WEB_THREADS + 2, minimum=1)
+DB_POOL_TIMEOUT_SECONDS = env.number(
+    "DB_POOL_TIMEOUT_SECONDS", "How long a request waits for a database connection.", default=3.0, minimum=0.1
+)
+STATEMENT_TIMEOUT_SECONDS = env.integer(
+    "STATEMENT_TIMEOUT_SECONDS", "How long one statement of a web request may run.", default=15, minimum=1
+)
+DATABASES = {
+    "default": env.database("DATABASE_URL", "PostgreSQL: postgresql://user:password@host:port/name")
+    | {"ATOMIC_REQUESTS": False, "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 0}
+}
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 2,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 6_000,
+    "application_name": f"spillway-{INSTANCE}"[:63],
+}
+if ROLE == "web":
+    # Only web instances pool: Celery closes Django's pool at every task boundary.
+    DATABASES["default"]["OPTIONS"] |= {
+        # Giving the time zone here saves a round trip on every new connection.
+        "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS * 1000} "
+        "-c idle_in_transaction_session_timeout=60000 -c TimeZone=UTC",
+        "pool": {
+            "min_size": DB_POOL_MIN,
+            "max_size": DB_POOL_MAX,
+            "timeout": DB_POOL_TIMEOUT_SECONDS,
+            # 0 = no limit, on purpose: psycopg_pool leaves requests that have timed out in its queue until a
+            # connection comes back, so a full queue would refuse everybody for ever. Threads are the limit.
+            "max_waiting": 0,
+            # Give up soon: the next request that waits makes the pool grow again, while the default's backoff
+            # (1, 2, 4, 8 s...) outlasts the outage. Seen: back in 1.1 s at most rather than 7.9 s.
+            "reconnect_timeout": 1.0,
+            "max_idle": 60.0,
+            "max_lifetime": 1800.0,
+            "num_workers": 2,
+            "name": INSTANCE,
+        },
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Redis: sessions, cache, throttles (database 0) and the broker (database 1) -----------------------------------
+REDIS_URL = env.text("REDIS_URL", "Redis: redis://:password@host:port", pattern=r"rediss?://.+")
+_redis = urlsplit(REDIS_URL)
+CACHE_URL = urlunsplit(_redis._replace(path="/0"))
+BROKER_URL = urlunsplit(_redis._replace(path="/1"))
+_REDIS_CLIENT = {
+    "CLIENT_CLASS": "django_redis.client.DefaultClient",
+    "SOCKET_CONNECT_TIMEOUT": 1,
+    "SOCKET_TIMEOUT": 1,
+    # A lost Redis costs speed, never a session: reads miss and cached_db goes on with PostgreSQL.
+    "IGNORE_EXCEPTIONS": True,
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": "spillway",
+        "OPTIONS": _REDIS_CLIENT,
+    }
+}
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_NAME = "spillway_session"
+SESSION_COOKIE_SAMESITE = "Lax"
+
+# --- Files -----------------------------------------------------------------------------------------------------
+STORE_ROOT = Path(env.text("STORE_ROOT", "The filesystem store's folder: staging/ and blobs/, shared by all instances."))
+FSYNC = env.boolean("FSYNC", "Make bytes durable before they are acknowledged. Off only to measure.", default=True)
+MIN_FREE_BYTES = env.integer("MIN_FREE_BYTES", "Free space that uploads leave alone.", default=256 * 2**20)
+MAX_FILE_BYTES = env.integer("MAX_FILE_BYTES", "The largest file that may be sent.", default=100 * 2**30, minimum=1)
+MAX_TRANSFER_FILES = env.integer("MAX_TRANSFER_FILES", "Most files of one transfer.", default=1000, minimum=1)
+TRANSFER_EXPIRES_DAYS = env.integer("TRANSFER_EXPIRES_DAYS", "How long a link works unless the sender says otherwise.", default=7, minimum=1)
+TRANSFER_EXPIRES_DAYS_MAX = env.integer("TRANSFER_EXPIRES_DAYS_MAX", "The longest life a sender may choose.", default=30, minimum=1)
+UPLOAD_EXPIRES_SECONDS = env.integer("UPLOAD_EXPIRES_SECONDS", "How long an unfinished upload waits for its next byte.", default=86_400, minimum=1)
+SEND_POLICY = env.choice("SEND_POLICY", "Who may send.", default="anyone", among=("anyone", "signed-in", "staff"))
+
+# --- Uploads ---------------------------------------------------------------------------------------------------
+LEASE_SECONDS = env.number("LEASE_SECONDS", "How long the right to append to an upload lasts unless renewed.", default=8.0, minimum=0.5)
+LEASE_WAIT_SECONDS = env.number("LEASE_WAIT_SECONDS", "How long a second request waits for the holder to let go.", default=10.0)
+COMMIT_BYTES = env.integer("COMMIT_BYTES", "A part is made durable after so many bytes...", default=16 * 2**20, minimum=2**16)
+COMMIT_SECONDS = env.number("COMMIT_SECONDS", "...or after so long, whichever is first.", default=2.0, minimum=0.1)
+UPLOAD_IDLE_SECONDS = env.number("UPLOAD_IDLE_SECONDS", "An upload's request that brings no byte for so long is ended.", default=20.0, minimum=1)
+UPLOAD_THREADS_SHARE = 0.75  # of an instance's threads; the rest always answers pages and HEADs
+
+# --- Processing ------------------------------------------------------------------------------------------------
+CLAIM_SECONDS = env.number("CLAIM_SECONDS", "How long a worker owns a file it processes unless it renews.", default=30.0, minimum=1)
+SWEEP_SECONDS = env.number("SWEEP_SECONDS", "How often work that nobody owns is looked for.", default=5.0, minimum=1)
+
+CELERY_APP = "project.celery.app"
+CELERY_BROKER_URL = BROKER_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+    "socket_keepalive": True,
+}
+# A request that rings the doorbell must not hang on it: the sweep finds what was not enqueued.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "processing.sweep", "schedule": timedelta(seconds=SWEEP_SECONDS), "options": {"expires": SWEEP_SECONDS}},
+    "expire": {"task": "processing.expire", "schedule": timedelta(seconds=30), "options": {"expires": 30}},
+    "orphans": {"task": "processing.collect_orphans", "schedule": timedelta(hours=1), "options": {"expires": 600}},
+}
+
+# --- Throttles, shared by all instances ------------------------------------------------------------------------
+THROTTLES = {
+    "transfer_create": env.rate("THROTTLE_TRANSFER_CREATE", "New transfers of one client address.", default="60/minute"),
+    "link_open": env.rate("THROTTLE_LINK_OPEN", "Links opened by one client address.", default="300/minute"),
+    "sign_in": env.rate("THROTTLE_SIGN_IN", "Sign-in tries of one client address.", default="10/minute"),
+    "sign_in_name": env.rate("THROTTLE_SIGN_IN_NAME", "Sign-in tries for one account, from anywhere.", default="20/minute"),
+    "password": env.rate("THROTTLE_PASSWORD", "Password tries for one transfer by one client address.", default="10/minute"),
+}
+
+# --- Life of an instance ---------------------------------------------------------------------------------------
+RUN_DIR = env.text("RUN_DIR", "A private, writable folder of this process, emptied at its start (metrics).", default="")
+HEALTH_INTERVAL_SECONDS = env.number("HEALTH_INTERVAL_SECONDS", "How often an instance checks what it needs.", default=2.0, minimum=0.2)
+PROXY_CHECK_SECONDS = env.number("PROXY_CHECK_SECONDS", "How often the proxy looks at /readyz.", default=1.0, minimum=0.1)
+DRAIN_SECONDS = env.number("DRAIN_SECONDS", "How long a stopping instance says 503 on /readyz while it still serves.", default=5.0)
+GRACEFUL_SECONDS = env.integer("GRACEFUL_SECONDS", "How long requests in flight may take after the drain.", default=30)
+
+# --- Logs and mail ---------------------------------------------------------------------------------------------
+LOG_LEVEL = env.choice("LOG_LEVEL", "Least severity that is logged.", default="INFO", among=("DEBUG", "INFO", "WARNING", "ERROR"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "One JSON object a line, or text for people.", default="json", among=("json", "console"))
+LOGGING_CONFIG = "apps.common.logs.configure"
+LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT, "instance": INSTANCE, "release": RELEASE}
+vars().update(env.email("EMAIL_URL", "Where mail goes.", default="consolemail://"))
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "The sender of our mail.", default=f"spillway@{_public.hostname}")
+
+# --- Django ----------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "csp",
+    "health_check",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "apps.common",
+    "apps.lifecycle",
+    "apps.throttling",
+    "apps.accounts",
+    "apps.transfers",
+    "apps.uploads",
+    "apps.processing",
+]
+MIDDLEWARE = [
+    "apps.lifecycle.middleware.ProbeMiddleware",
+    "apps.lifecycle.middleware.MetricsMiddleware",
+    "apps.common.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "apps.accounts.middleware.SignInThrottleMiddleware",
+    "apps.accounts.middleware.OperatorPolicyMiddleware",
+    "apps.common.middleware.ErrorMiddleware",
+]
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+APPEND_SLASH = True
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_REDIRECT_URL = "/"
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = True
+# What a request's body may hold in memory; uploads are streamed by apps.uploads and never pass through here.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.text("STATIC_ROOT", "The shared folder of all live releases' assets, served by the file server.", default=str(BASE_DIR / ".spillway" / "static"))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "project.static.ReleaseManifestStorage"},
+}
+
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- People ----------------------------------------------------------------------------------------------------
+SIGN_UP = env.boolean("SIGN_UP", "Whether strangers may make an account.", default=False)
+ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+# A site without a mail server works; whoever has one still gets addresses confirmed.
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = _public.scheme
+# Never write to addresses that have no account here.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+# THROTTLES count instead: exactly, over all instances, and without refusing everybody when Redis is away.
+ACCOUNT_RATE_LIMITS = MFA_RATE_LIMITS = False
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Spillway"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s: phones and people are slow
+MFA_FORMS = {
+    "authenticate": "apps.accounts.forms.SecondFactorForm",
+    "reauthenticate": "apps.accounts.forms.SecondFactorAgainForm",
+}
+UNFOLD = {"SITE_TITLE": "Spillway", "SITE_HEADER": "Spillway", "SITE_SYMBOL": "water", "SITE_URL": "/"}

@@ -1,0 +1,14 @@
+"""The table of all addresses. Probes are answered before this table is asked (apps.lifecycle)."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("apps.transfers.urls")),
+    path("", include("apps.uploads.urls")),
+    path("", include("apps.lifecycle.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+]
+handler404 = "apps.common.views.not_found"
+handler500 = "apps.common.views.server_error"
