@@ -1,0 +1,83 @@
+"""Owns what every refusal has in common: one stable code, one HTTP status, words fit for whoever asked.
+
+Raised anywhere; turned into a response in one place (apps.common.middleware). The classes themselves live beside
+the rules they belong to.
+"""
+
+from typing import Any, ClassVar
+
+
+class SpillwayError(Exception):
+    """A refusal with a stable `code`. `message` reaches clients: no paths, no internals.
+
+    `data` is added to the JSON body, `headers` to the response.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    # The headline of the error page; empty means the usual one for the status.
+    title: ClassVar[str] = ""
+    message: ClassVar[str] = "Something went wrong on our side."
+    what_to_do: ClassVar[str] = "Try again in a moment."
+
+    def __init__(
+        self, message: str = "", *, data: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        self.text = message or self.message
+        self.data = data or {}
+        self.headers = headers or {}
+        super().__init__(self.text)
+
+
+class NotFoundError(SpillwayError):
+    """There is nothing here, or nothing for this visitor: the two are never told apart."""
+
+    code = "not_found"
+    status = 404
+    message = "There is nothing here."
+    what_to_do = "Check the link, or ask the sender for a new one."
+
+
+class InvalidInputError(SpillwayError):
+    """What was sent cannot be understood."""
+
+    code = "invalid_input"
+    status = 400
+    message = "This request cannot be understood."
+    what_to_do = "Correct it and try again."
+
+
+class ForbiddenError(SpillwayError):
+    """Known, understood, and not allowed."""
+
+    code = "forbidden"
+    status = 403
+    message = "You may not do this."
+    what_to_do = "Sign in with an account that may, or ask whoever runs this site."
+
+
+class SignInRequiredError(SpillwayError):
+    """Only people who are signed in may do this."""
+
+    code = "sign_in_required"
+    status = 401
+    message = "Please sign in first."
+    what_to_do = "Sign in and try again."
+
+
+class TooManyRequestsError(SpillwayError):
+    """A throttle said no; `Retry-After` says when to come back."""
+
+    code = "too_many_requests"
+    status = 429
+    message = "That was too often."
+    what_to_do = "Wait a moment and try again."
+
+
+class UnavailableError(SpillwayError):
+    """Not now, on this instance; a retry is likely to work."""
+
+    code = "unavailable"
+    status = 503
+    message = "This cannot be done right now."
+    what_to_do = "Try again in a moment; nothing was lost."

@@ -1,0 +1,65 @@
+"""Owns how logs look: one JSON object a line on stderr, with instance, release and request id."""
+
+import logging.config
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+
+def configure(options: dict[str, Any]) -> None:
+    """Called by Django with settings.LOGGING: level, format (json|console), instance, release."""
+
+    def who(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event.setdefault("instance", options["instance"])
+        event.setdefault("release", options["release"])
+        return event
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        who,
+    ]
+    structlog.configure(
+        processors=[
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    logging.config.dictConfig(_stdlib(options, shared))
+
+
+def _stdlib(options: dict[str, Any], shared: list[Processor]) -> dict[str, Any]:
+    last: Processor = (
+        structlog.dev.ConsoleRenderer() if options["format"] == "console" else structlog.processors.JSONRenderer()
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.format_exc_info,
+                    last,
+                ],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": options["level"]},
+        "loggers": {
+            # Our own request log says it once, with the request id.
+            "django.request": {"level": "ERROR"},
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
+            "health_check": {"level": "ERROR"},
+            "psycopg.pool": {"level": "ERROR"},
+        },
+    }

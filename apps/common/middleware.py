@@ -1,0 +1,90 @@
+"""Owns what every request gets: an id, a log line, and errors in one shape. Knows no app's rules."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from apps.common.errors import InvalidInputError, SpillwayError, UnavailableError
+from apps.common.metrics import REFUSALS
+from apps.common.responses import error_response
+
+Handler = Callable[[HttpRequest], HttpResponse]
+logger = structlog.get_logger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+def request_id(request: HttpRequest) -> str:
+    """The id that this request's log lines and error page carry."""
+    return str(getattr(request, "request_id", ""))
+
+
+class RequestContextMiddleware:
+    """Gives each request an id, answers with it and with the instance's name, and logs one line."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Bind the id for every log line of this request, and time it."""
+        wanted = request.headers.get("X-Request-Id", "")
+        request.request_id = wanted if _REQUEST_ID.fullmatch(wanted) else uuid.uuid4().hex  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id(request))
+        began = time.perf_counter()
+        response = self.get_response(request)
+        response["X-Request-Id"] = request_id(request)
+        response["X-Instance"] = settings.INSTANCE
+        _log(request, response, time.perf_counter() - began)
+        return response
+
+
+def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    match = request.resolver_match
+    logger.info(
+        "request",
+        method=request.method,
+        # The route, not the path: a path may hold a link's token, which is a capability.
+        route=match.route if match else "(none)",
+        status=response.status_code,
+        ms=round(seconds * 1000, 1),
+    )
+
+
+class ErrorMiddleware:
+    """Turns what a view raised into a response: refusals by their code, an unreachable database into 503."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Nothing to do on the way in."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """None leaves it to Django, which answers 500 and logs the trace."""
+        refusal = _refusal(exception)
+        if refusal is None:
+            return None
+        REFUSALS.labels(refusal.code).inc()
+        severity = logger.warning if refusal.status >= 500 else logger.info
+        severity("refused", code=refusal.code, status=refusal.status, detail=str(refusal))
+        return error_response(request, refusal)
+
+
+def _refusal(exception: Exception) -> SpillwayError | None:
+    if isinstance(exception, SpillwayError):
+        return exception
+    if isinstance(exception, OperationalError | InterfaceError | PoolTimeout | TooManyRequests):
+        logger.warning("database_unavailable", detail=type(exception).__name__, exc_info=True)
+        return UnavailableError(headers={"Retry-After": "2"})
+    if isinstance(exception, RequestDataTooBig | TooManyFieldsSent | SuspiciousOperation | UnreadablePostError):
+        return InvalidInputError()
+    return None

@@ -1,0 +1,65 @@
+"""Owns the shape of an error on the wire: JSON for programs, a page for people."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from apps.common.errors import SpillwayError
+
+_PROGRAM_PATHS = ("/files/", "/transfers/")
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether whoever asks is a program: by path, or because it prefers JSON to HTML."""
+    if request.path.startswith(_PROGRAM_PATHS) or "Tus-Resumable" in request.headers:
+        return True
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+def error_response(request: HttpRequest, error: SpillwayError) -> HttpResponse:
+    """The response to a refusal, with its headers and the request id."""
+    identity = str(getattr(request, "request_id", ""))
+    response: HttpResponse
+    if wants_json(request):
+        body = {"code": error.code, "message": error.text, "request_id": identity, **error.data}
+        response = JsonResponse({"error": body}, status=error.status)
+    else:
+        response = error_page(
+            request,
+            status=error.status,
+            code=error.code,
+            message=error.text,
+            what_to_do=error.what_to_do,
+            title=error.title,
+        )
+    for name, value in error.headers.items():
+        response[name] = value
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+_TITLES = {
+    400: "That did not work",
+    401: "Please sign in",
+    403: "Not allowed",
+    404: "Nothing here",
+    410: "This link has expired",
+    413: "Too large",
+    429: "Slow down a little",
+    503: "Back in a moment",
+    507: "No space left",
+}
+
+
+def error_page(
+    request: HttpRequest, *, status: int, code: str, message: str, what_to_do: str, title: str = ""
+) -> HttpResponse:
+    """The page that says what happened, what it means and what to do."""
+    context = {
+        "status": status,
+        "code": code,
+        "title": title or _TITLES.get(status, "Something went wrong"),
+        "message": message,
+        "what_to_do": what_to_do,
+        "request_id": str(getattr(request, "request_id", "")),
+    }
+    return render(request, "error.html", context, status=status)
