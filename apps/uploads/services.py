@@ -1,0 +1,216 @@
+"""Owns the use cases of uploads: create, append, settle the offset, terminate, expire. Knows nothing of HTTP."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.common.enqueue import enqueue
+from apps.transfers.models import File, Transfer
+from apps.transfers.rules import FileState
+from apps.transfers.services import file_add
+from apps.uploads.appending import Appending, Lease, file_hand_over
+from apps.uploads.errors import (
+    StorageFullError,
+    StorageUnavailableError,
+    UploadExpiredError,
+    UploadFinishedError,
+    UploadInterruptedError,
+    UploadLeaseLostError,
+    UploadLockedError,
+    UploadNotFoundError,
+    UploadOffsetConflictError,
+    UploadTooLongError,
+)
+from apps.uploads.models import Upload
+from apps.uploads.ports import ByteSource, StoreError, StoreFullError
+from apps.uploads.rules import Metadata, Pause, room_left
+from apps.uploads.store import blob_store
+
+logger = structlog.get_logger(__name__)
+
+_POLL_SECONDS = 0.1  # between two looks at a lease that somebody else holds
+
+
+def upload_create(*, transfer: Transfer, length: int, metadata: Metadata) -> Upload:
+    """A new upload and its file, in one transaction. `length` is in bytes.
+
+    Raises what `file_add` raises (too large, too many files, transfer expired) and StorageFullError.
+    """
+    with _store_errors():
+        # Parts and the assembled blob lie side by side for a moment: twice the length must fit.
+        _check_room(2 * length)
+    now = timezone.now()
+    with transaction.atomic():
+        file = file_add(
+            transfer=transfer,
+            name=metadata.name,
+            size=length,
+            claimed_type=metadata.type,
+            expected_sha256=metadata.sha256,
+        )
+        upload = Upload.objects.create(
+            file=file,
+            length=length,
+            metadata=metadata.raw,
+            expires_at=now + timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS),
+        )
+        if length == 0:
+            file_hand_over(file_id=file.pk)
+    return upload
+
+
+def upload_find(*, upload_id: uuid.UUID) -> Upload:
+    """The upload with its file and transfer. Raises UploadNotFoundError and UploadExpiredError."""
+    upload = Upload.objects.select_related("file__transfer").filter(pk=upload_id).first()
+    if upload is None:
+        raise UploadNotFoundError
+    now = timezone.now()
+    unfinished = upload.offset < upload.length
+    if upload.file.transfer.expires_at < now or (unfinished and upload.expires_at < now):
+        raise UploadExpiredError
+    return upload
+
+
+def upload_settle(*, upload_id: uuid.UUID) -> Upload:
+    """The upload at an offset that the next append is accepted at: nobody holds its lease.
+
+    Raises UploadNotFoundError, UploadExpiredError and, when the holder does not let go, UploadLockedError.
+    """
+    deadline = time.monotonic() + settings.LEASE_WAIT_SECONDS
+    while True:
+        upload = upload_find(upload_id=upload_id)
+        if Upload.objects.settle(upload_id):
+            # Read after the lease was taken away: a commit between the two reads cannot be missed.
+            return upload_find(upload_id=upload_id)
+        _wait_for_lease(upload_id, deadline)
+
+
+def _wait_for_lease(upload_id: uuid.UUID, deadline: float) -> None:
+    if time.monotonic() >= deadline:
+        raise UploadLockedError(headers={"Retry-After": "1"})
+    Upload.objects.ask_for(upload_id)
+    connection.close()
+    time.sleep(_POLL_SECONDS)
+
+
+def lease_take(*, upload_id: uuid.UUID, offset: int) -> Lease:
+    """The lease on an upload that stands at `offset`. Asks a present holder to let go and waits for it.
+
+    Raises UploadNotFoundError, UploadExpiredError, UploadLockedError and UploadOffsetConflictError.
+    """
+    deadline = time.monotonic() + settings.LEASE_WAIT_SECONDS
+    token = uuid.uuid4()
+    while True:
+        upload_find(upload_id=upload_id)
+        if Upload.objects.claim(
+            upload_id, token, instance=settings.INSTANCE, seconds=settings.LEASE_SECONDS
+        ):
+            break
+        _wait_for_lease(upload_id, deadline)
+    upload = upload_find(upload_id=upload_id)
+    if upload.offset != offset:
+        Upload.objects.release(upload_id, token)
+        raise UploadOffsetConflictError(
+            data={"offset": upload.offset}, headers={"Upload-Offset": str(upload.offset)}
+        )
+    return Lease(upload_id, upload.file_id, upload.length, upload.offset, token)
+
+
+def upload_append(*, upload_id: uuid.UUID, offset: int, announced: int | None, source: ByteSource) -> Upload:
+    """Append a request's body at `offset`. `announced` is its length in bytes, None if it did not say.
+
+    Raises the refusals of `lease_take`, UploadTooLongError, UploadInterruptedError (what arrived is kept),
+    UploadLeaseLostError, StorageFullError and StorageUnavailableError.
+    """
+    with _store_errors():
+        _check_room(0)
+    lease = lease_take(upload_id=upload_id, offset=offset)
+    try:
+        if announced is not None and announced > room_left(lease.length, offset):
+            raise UploadTooLongError(data={"room": room_left(lease.length, offset)})
+        connection.close()
+        with _store_errors():
+            pause = Appending(lease=lease, source=source, store=blob_store(), announced=announced).run()
+    finally:
+        Upload.objects.release(upload_id, lease.token)
+    _raise_for(pause, lease)
+    return upload_find(upload_id=upload_id)
+
+
+def _raise_for(pause: Pause, lease: Lease) -> None:
+    """Say why an append ended early; what had arrived by then is committed."""
+    if pause is Pause.COMPLETE:
+        return
+    logger.info("append_paused", upload=str(lease.upload_id), why=pause.value, offset=lease.offset)
+    headers = {"Upload-Offset": str(lease.offset), "Retry-After": "1"}
+    if pause is Pause.TOO_LONG:
+        raise UploadTooLongError(data={"room": room_left(lease.length, lease.offset)})
+    if pause is Pause.WANTED:
+        raise UploadLeaseLostError(headers=headers)
+    raise UploadInterruptedError(data={"why": pause.value, "offset": lease.offset}, headers=headers)
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """The store's errors in our words; the cause goes to the log, not to the client."""
+    try:
+        yield
+    except StoreFullError as error:
+        raise StorageFullError from error
+    except StoreError as error:
+        logger.error("store_failed", exc_info=True)
+        raise StorageUnavailableError(headers={"Retry-After": "5"}) from error
+
+
+def _check_room(size: int) -> None:
+    free = blob_store().free_bytes()
+    if free is not None and free - settings.MIN_FREE_BYTES < size:
+        raise StoreFullError("less than the reserve is free")
+
+
+def upload_terminate(*, upload_id: uuid.UUID) -> None:
+    """Forget an unfinished upload: its rows now, its bytes right after.
+
+    Raises UploadNotFoundError, UploadExpiredError, UploadLockedError, and UploadFinishedError once the file has
+    arrived whole.
+    """
+    upload = upload_settle(upload_id=upload_id)
+    if upload.file.state != FileState.UPLOADING:
+        raise UploadFinishedError
+    with transaction.atomic():
+        # The state is asked again by the DELETE itself: an append may have finished the file meanwhile.
+        deleted, _ = File.objects.filter(pk=upload.file_id, state=FileState.UPLOADING).delete()
+        if not deleted:
+            raise UploadFinishedError
+        enqueue("processing.discard", {"blob_keys": [], "upload_ids": [str(upload_id)]})
+
+
+def uploads_expire(*, most: int = 500) -> int:
+    """Remove unfinished uploads that waited too long, at most `most` of them; returns how many.
+
+    An upload that is being appended to is left alone: its lease is not free.
+    """
+    due = list(Upload.objects.expired(timezone.now()).free().values_list("pk", "file_id")[:most])
+    removed = 0
+    for upload_id, file_id in due:
+        with transaction.atomic():
+            locked = Upload.objects.expired(timezone.now()).free().select_for_update(skip_locked=True)
+            if not locked.filter(pk=upload_id).exists():
+                continue
+            File.objects.filter(pk=file_id, state=FileState.UPLOADING).delete()
+            enqueue("processing.discard", {"blob_keys": [], "upload_ids": [str(upload_id)]})
+            removed += 1
+    return removed
+
+
+def sender_of(user: object) -> User | None:
+    """The signed-in sender, or None for a visitor."""
+    return user if isinstance(user, User) else None

@@ -1,0 +1,206 @@
+"""Owns parts and blobs in a folder that all instances share. Knows ports and rules, never models.
+
+    <root>/staging/ab/<upload id>/<offset>-<lease token>     parts, written by web instances
+    <root>/assembly/<key>                                    blobs in the making, written by workers
+    <root>/blobs/ab/cd/<key>                                 published blobs, read by the file server
+"""
+
+import errno
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from apps.uploads.ports import PartMissingError, PartRef, StoreError, StoreFullError, Writer
+
+BLOCK_BYTES = 2**20
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def _store_error(error: OSError) -> StoreError:
+    """Our word for an operating system's; the original stays as the cause, for the log only."""
+    if error.errno in _FULL:
+        return StoreFullError("no space left in the store")
+    return StoreError(f"the store cannot be used: {errno.errorcode.get(error.errno or 0, 'error')}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a folder's names durable: a file that is fsynced in an unsynced folder may still vanish."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _older(paths: Iterable[Path], seconds: float) -> Iterator[Path]:
+    """Those not modified for so long; one that vanishes meanwhile is nobody's loss."""
+    limit = time.time() - seconds
+    for path in paths:
+        with suppress(OSError):
+            if path.stat().st_mtime < limit:
+                yield path
+
+
+class FileWriter:
+    """A file that is renamed to its final place at commit (or was made there), then made durable."""
+
+    def __init__(self, path: Path, final: Path | None, *, fsync: bool) -> None:
+        self._path = path
+        self._final = final
+        self._fsync = fsync
+        try:
+            self._fd = self._create()
+        except OSError as error:
+            raise _store_error(error) from error
+
+    def _create(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            return os.open(self._path, flags, 0o644)
+        except FileNotFoundError:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self._path, flags, 0o644)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append all of `data`."""
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError as error:
+            raise _store_error(error) from error
+
+    def commit(self) -> None:
+        """Durable bytes first, then the name, then the folder that holds it."""
+        try:
+            if self._fsync:
+                os.fsync(self._fd)
+            self._close()
+            self._place()
+        except OSError as error:
+            raise _store_error(error) from error
+
+    def _place(self) -> None:
+        final = self._final or self._path
+        if self._final:
+            self._final.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(self._path, self._final)
+        if self._fsync:
+            _sync_folder(final.parent)
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        self._close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with suppress(OSError):
+                os.close(fd)
+
+
+class FilesystemStore:
+    """The BlobStore port on a POSIX file system."""
+
+    def __init__(self, root: Path, *, fsync: bool = True) -> None:
+        self._root = root
+        self._fsync = fsync
+
+    def open_part(self, upload_id: uuid.UUID, key: str) -> Writer:
+        """A new file in the upload's own folder."""
+        folder = self._staging(upload_id)
+        if not folder.is_dir():
+            self._make_durable(folder)
+        return FileWriter(folder / key, None, fsync=self._fsync)
+
+    def _make_durable(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if self._fsync:
+                _sync_folder(folder.parent)
+                _sync_folder(folder.parent.parent)
+        except OSError as error:
+            raise _store_error(error) from error
+
+    def read_parts(self, upload_id: uuid.UUID, parts: Sequence[PartRef]) -> Iterator[memoryview]:
+        """Blocks of one reused buffer."""
+        buffer = memoryview(bytearray(BLOCK_BYTES))
+        for part in parts:
+            yield from self._read(self._staging(upload_id) / part.key, part.size, buffer)
+
+    def _read(self, path: Path, size: int, buffer: memoryview) -> Iterator[memoryview]:
+        left = size
+        try:
+            with open(path, "rb", buffering=0) as file:
+                while left and (count := file.readinto(buffer[: min(left, BLOCK_BYTES)])):
+                    left -= count
+                    yield buffer[:count]
+        except FileNotFoundError as error:
+            raise PartMissingError("a part is gone") from error
+        except OSError as error:
+            raise _store_error(error) from error
+        if left:
+            raise PartMissingError("a part is shorter than was committed")
+
+    def open_blob(self, key: str) -> Writer:
+        """A file in assembly/ that is renamed into blobs/ at commit."""
+        return FileWriter(self._root / "assembly" / key.replace("/", ""), self._blob(key), fsync=self._fsync)
+
+    def read_head(self, key: str, size: int) -> bytes:
+        """The blob's first bytes, for sniffing its type."""
+        try:
+            with open(self._blob(key), "rb") as file:
+                return file.read(size)
+        except FileNotFoundError as error:
+            raise PartMissingError("a blob is gone") from error
+        except OSError as error:
+            raise _store_error(error) from error
+
+    def discard_upload(self, upload_id: uuid.UUID) -> None:
+        """Remove the upload's staging folder."""
+        shutil.rmtree(self._staging(upload_id), ignore_errors=True)
+
+    def discard_blob(self, key: str) -> None:
+        """Unlink it; a download that has it open reads on to the end."""
+        with suppress(OSError):
+            self._blob(key).unlink(missing_ok=True)
+
+    def old_uploads(self, older_than_seconds: float) -> Iterator[uuid.UUID]:
+        """Staging folders by their own modification time: it moves with every new part."""
+        for folder in _older((self._root / "staging").glob("*/*"), older_than_seconds):
+            with suppress(ValueError):
+                yield uuid.UUID(hex=folder.name)
+
+    def old_blobs(self, older_than_seconds: float) -> Iterator[str]:
+        """Walks the two levels of folders; one key at a time, whatever their number."""
+        blobs = self._root / "blobs"
+        for path in _older(blobs.glob("*/*/*"), older_than_seconds):
+            yield path.relative_to(blobs).as_posix()
+
+    def discard_unfinished(self, older_than_seconds: float) -> int:
+        """What workers that were killed left in assembly/."""
+        count = 0
+        for path in _older((self._root / "assembly").glob("*"), older_than_seconds):
+            with suppress(OSError):
+                path.unlink()
+                count += 1
+        return count
+
+    def free_bytes(self) -> int | None:
+        """What the file system has left for us."""
+        try:
+            return shutil.disk_usage(self._root).free
+        except OSError as error:
+            raise _store_error(error) from error
+
+    def _staging(self, upload_id: uuid.UUID) -> Path:
+        return self._root / "staging" / upload_id.hex[:2] / upload_id.hex
+
+    def _blob(self, key: str) -> Path:
+        return self._root / "blobs" / key

@@ -1,0 +1,239 @@
+"""Owns tus 1.0 over HTTP: parse headers, one service call, shape the answer. Decides nothing else.
+
+Core, creation, creation-with-upload, termination, expiration: https://tus.io/protocols/resumable-upload
+"""
+
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from threading import BoundedSemaphore
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import http_date
+from django.views.decorators.csrf import csrf_exempt
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from apps.accounts.services import sender_check
+from apps.common.errors import SpillwayError
+from apps.throttling.address import client_address
+from apps.throttling.services import throttle_hit
+from apps.transfers.models import Transfer
+from apps.transfers.services import transfer_create
+from apps.uploads import services
+from apps.uploads.body import body_source
+from apps.uploads.errors import (
+    TusVersionError,
+    UploadError,
+    UploadLengthError,
+    UploadLockedError,
+    UploadMetadataError,
+    UploadNotFoundError,
+    UploadOffsetError,
+    UploadsBusyError,
+    UploadTooLongError,
+    UploadTypeError,
+)
+from apps.uploads.models import Upload
+from apps.uploads.rules import (
+    CHUNK_TYPE,
+    EXTENSIONS,
+    TUS_VERSION,
+    Metadata,
+    MetadataError,
+    parse_metadata,
+    upload_slots,
+    whole_number,
+)
+
+View = Callable[..., HttpResponse]
+# A thread that waits for a slow sender serves nobody else: some threads are kept for everybody else. This counts
+# what this process carries right now; no later request depends on it.
+_slots = BoundedSemaphore(upload_slots(settings.WEB_THREADS, settings.UPLOAD_THREADS_SHARE))
+
+
+def _tus(view: View) -> View:
+    """Check the protocol's version and add its headers to the answer; errors get them as well."""
+
+    @csrf_exempt
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        try:
+            if request.method != "OPTIONS" and request.headers.get("Tus-Resumable") != TUS_VERSION:
+                raise TusVersionError(headers={"Tus-Version": TUS_VERSION})
+            response = view(request, *args, **kwargs)
+        except SpillwayError as error:
+            error.headers.setdefault("Tus-Resumable", TUS_VERSION)
+            raise
+        response["Tus-Resumable"] = TUS_VERSION
+        response.setdefault("Cache-Control", "no-store")
+        return response
+
+    return wrapper
+
+
+def _method(request: HttpRequest) -> str:
+    """The method meant: some networks let only GET and POST through (tus, X-HTTP-Method-Override)."""
+    override = request.headers.get("X-HTTP-Method-Override", "").upper()
+    if request.method == "POST" and override in {"PATCH", "DELETE", "HEAD"}:
+        return override
+    return request.method or ""
+
+
+@_tus
+def collection(request: HttpRequest) -> HttpResponse:
+    """`/files/`: OPTIONS tells what we can do, POST creates an upload."""
+    if request.method == "OPTIONS":
+        return _capabilities()
+    if request.method != "POST":
+        return HttpResponse(status=405, headers={"Allow": "OPTIONS, POST"})
+    return _create(request)
+
+
+@_tus
+def resource(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
+    """`/files/<id>`: HEAD gives the offset, PATCH appends, DELETE terminates."""
+    handlers: dict[str, View] = {"HEAD": _offset, "PATCH": _append, "DELETE": _terminate}
+    if request.method == "OPTIONS":
+        return _capabilities()
+    handler = handlers.get(_method(request))
+    if handler is None:
+        return HttpResponse(status=405, headers={"Allow": "OPTIONS, HEAD, PATCH, DELETE"})
+    return handler(request, upload_id)
+
+
+@_tus
+def unknown(request: HttpRequest, rest: str) -> HttpResponse:
+    """Any other address under /files/ is an upload that does not exist."""
+    raise UploadNotFoundError
+
+
+def _capabilities() -> HttpResponse:
+    return HttpResponse(
+        status=204,
+        headers={
+            "Tus-Version": TUS_VERSION,
+            "Tus-Extension": ",".join(EXTENSIONS),
+            "Tus-Max-Size": str(settings.MAX_FILE_BYTES),
+        },
+    )
+
+
+def _create(request: HttpRequest) -> HttpResponse:
+    length = whole_number(request.headers.get("Upload-Length"))
+    if length is None:
+        raise UploadLengthError
+    # Everything about the body is checked before anything is made: a refused creation leaves nothing behind.
+    with_body = _has_body(request)
+    if with_body:
+        _check_chunk_type(request)
+        _check_body_fits(request, length)
+    metadata = _metadata(request)
+    transfer, secret = _transfer(request, metadata)
+    upload = services.upload_create(transfer=transfer, length=length, metadata=metadata)
+    response = HttpResponse(status=201)
+    response["Location"] = request.build_absolute_uri(f"/files/{upload.pk}")
+    if secret:
+        response["Transfer-URL"] = request.build_absolute_uri(transfer.get_absolute_url())
+        response["Transfer-Secret"] = secret
+    if with_body:
+        upload = _first_bytes(request, upload)
+    return _placed(response, upload)
+
+
+def _first_bytes(request: HttpRequest, upload: Upload) -> Upload:
+    """Creation with upload: the upload exists whatever becomes of the body, so a refused or broken body still
+    answers 201, with the offset that was reached.
+    """
+    try:
+        return _append_body(request, upload.pk, 0)
+    except UploadError:
+        return services.upload_find(upload_id=upload.pk)
+
+
+def _metadata(request: HttpRequest) -> Metadata:
+    try:
+        return parse_metadata(request.headers.get("Upload-Metadata", ""))
+    except MetadataError as error:
+        raise UploadMetadataError(str(error)) from None
+
+
+def _transfer(request: HttpRequest, metadata: Metadata) -> tuple[Transfer, str]:
+    """The transfer a new upload belongs to: the one its secret opens, else a new one with a new secret."""
+    if metadata.transfer_secret:
+        transfer = Transfer.objects.with_secret(metadata.transfer_secret).first()
+        if transfer is None:
+            throttle_hit(scope="link_open", key=client_address(request))
+            raise UploadNotFoundError("There is no such transfer.")
+        return transfer, ""
+    sender_check(user=request.user)
+    throttle_hit(scope="transfer_create", key=client_address(request))
+    return transfer_create(owner=services.sender_of(request.user))
+
+
+def _has_body(request: HttpRequest) -> bool:
+    return request.headers.get("Content-Length", "0") not in {"", "0"} or "Transfer-Encoding" in request.headers
+
+
+def _check_chunk_type(request: HttpRequest) -> None:
+    if request.headers.get("Content-Type", "").split(";")[0].strip().lower() != CHUNK_TYPE:
+        raise UploadTypeError
+
+
+def _check_body_fits(request: HttpRequest, length: int) -> None:
+    announced = whole_number(request.headers.get("Content-Length"))
+    if announced is not None and announced > length:
+        raise UploadTooLongError(data={"room": length})
+
+
+def _append(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
+    _check_chunk_type(request)
+    offset = whole_number(request.headers.get("Upload-Offset"))
+    if offset is None:
+        raise UploadOffsetError
+    return _placed(HttpResponse(status=204), _append_body(request, upload_id, offset))
+
+
+def _append_body(request: HttpRequest, upload_id: uuid.UUID, offset: int) -> Upload:
+    if not _slots.acquire(blocking=False):
+        raise UploadsBusyError(headers={"Retry-After": "1"})
+    try:
+        with body_source(request.META, idle_seconds=settings.UPLOAD_IDLE_SECONDS) as source:
+            return services.upload_append(
+                upload_id=upload_id,
+                offset=offset,
+                announced=whole_number(request.headers.get("Content-Length")),
+                source=source,
+            )
+    finally:
+        _slots.release()
+
+
+def _offset(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
+    """The offset that the next PATCH is accepted at.
+
+    Never 5xx, whatever fails here: the common JavaScript client answers a 5xx to a HEAD by starting over at byte 0,
+    and a 423 by asking again.
+    """
+    try:
+        upload = services.upload_settle(upload_id=upload_id)
+    except (OperationalError, InterfaceError, PoolTimeout, TooManyRequests) as error:
+        raise UploadLockedError(headers={"Retry-After": "2"}) from error
+    response = _placed(HttpResponse(status=200), upload)
+    response["Upload-Length"] = str(upload.length)
+    if upload.metadata:
+        response["Upload-Metadata"] = upload.metadata
+    return response
+
+
+def _terminate(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
+    services.upload_terminate(upload_id=upload_id)
+    return HttpResponse(status=204)
+
+
+def _placed(response: HttpResponse, upload: Upload) -> HttpResponse:
+    response["Upload-Offset"] = str(upload.offset)
+    if upload.offset < upload.length:
+        response["Upload-Expires"] = http_date(upload.expires_at.timestamp())
+    return response
