@@ -1,0 +1,212 @@
+"""Owns what happens to a file after its last byte: assemble, hash, check, sniff, publish; and cleaning up.
+
+Every step can be run again, by anybody, at any time. The database is the queue of record: a claim says who works
+on a file, and a sweep finds files whose claim has run out.
+"""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from apps.common.enqueue import enqueue
+from apps.processing import rules, sniff
+from apps.transfers.models import File, Transfer
+from apps.transfers.rules import FileState
+from apps.uploads.models import Part, Upload
+from apps.uploads.ports import PartMissingError, PartRef, StoreError
+from apps.uploads.store import blob_store
+
+logger = structlog.get_logger(__name__)
+
+ORPHAN_SECONDS = 86_400.0
+KEEP_EXPIRED_DAYS = 30  # how long a dead link still says that, and when, it expired
+
+
+class ClaimLostError(Exception):
+    """Another worker owns the file now; whatever this one made must go."""
+
+
+class Claim:
+    """One worker's right to process one file, renewed while it works."""
+
+    def __init__(self, file: File, token: uuid.UUID) -> None:
+        self.file = file
+        self.token = token
+        self._renewed = time.monotonic()
+
+    def keep(self) -> None:
+        """Renew when it is due. Raises ClaimLostError."""
+        if not rules.renewal_due(time.monotonic() - self._renewed, settings.CLAIM_SECONDS):
+            return
+        if not File.objects.renew_claim(self.file.pk, self.token, settings.CLAIM_SECONDS):
+            raise ClaimLostError
+        self._renewed = time.monotonic()
+
+
+def file_process(*, file_id: uuid.UUID) -> bool:
+    """Bring one file from `processing` to `ready` or `rejected`; False when there was nothing to do or another
+    worker owns it. A store that fails leaves the file to a later sweep.
+    """
+    claim = file_claim(file_id=file_id)
+    if claim is None:
+        return False
+    key = rules.blob_key(claim.token.hex)
+    try:
+        return _publish(claim, key, _assemble(claim, key))
+    except ClaimLostError:
+        logger.warning("claim_lost", file=str(file_id))
+    except PartMissingError:
+        logger.error("part_missing", file=str(file_id), exc_info=True)
+        return _reject(claim, "Some of its bytes were lost. Please send it again.")
+    except StoreError:
+        logger.error("store_failed", file=str(file_id), exc_info=True)
+        _put_back(claim)
+    blob_store().discard_blob(key)
+    return False
+
+
+def file_claim(*, file_id: uuid.UUID) -> Claim | None:
+    """Own the file, unless somebody does or it is not waiting. One that was tried too often is refused."""
+    token = uuid.uuid4()
+    if not File.objects.claim(file_id, token, settings.CLAIM_SECONDS):
+        return None
+    claim = Claim(File.objects.get(pk=file_id), token)
+    if rules.gives_up(claim.file.attempts):
+        _reject(claim, "It could not be processed. Please send it again.")
+        return None
+    return claim
+
+
+def _assemble(claim: Claim, key: str) -> str:
+    """Copy the parts into the blob and hash them on the way: one pass. Returns the SHA-256 in hex."""
+    upload_id, parts = _parts(claim.file)
+    digest = hashlib.sha256()
+    store = blob_store()
+    writer = store.open_blob(key)
+    try:
+        for block in store.read_parts(upload_id, parts):
+            digest.update(block)
+            writer.write(block)
+            claim.keep()
+        writer.commit()
+    except BaseException:
+        writer.discard()
+        raise
+    return digest.hexdigest()
+
+
+def _parts(file: File) -> tuple[uuid.UUID, Sequence[PartRef]]:
+    """The parts in order. Contiguous from 0 by construction; checked all the same, since this is the last chance."""
+    upload = Upload.objects.get(file=file)
+    parts, offset = [], 0
+    for part in Part.objects.filter(upload=upload).order_by("offset"):
+        if part.offset != offset:
+            break
+        parts.append(PartRef(part.key, part.size))
+        offset += part.size
+    if offset != file.size:
+        raise PartMissingError(f"parts cover {offset} of {file.size} bytes")
+    return upload.pk, parts
+
+
+def _publish(claim: Claim, key: str, sha256: str) -> bool:
+    file = claim.file
+    if file.expected_sha256 and file.expected_sha256 != sha256:
+        blob_store().discard_blob(key)
+        return _reject(claim, "Its checksum is not the one the sender gave. Please send it again.")
+    kind = sniff.content_type(blob_store().read_head(key, rules.SNIFF_BYTES))
+    if not File.objects.publish(file.pk, claim.token, blob_key=key, sha256=sha256, content_type=kind):
+        raise ClaimLostError
+    logger.info("file_ready", file=str(file.pk), bytes=file.size, attempts=file.attempts)
+    _forget_parts(file.pk)
+    return True
+
+
+def _reject(claim: Claim, reason: str) -> bool:
+    if not File.objects.reject(claim.file.pk, claim.token, reason):
+        return False
+    logger.warning("file_rejected", file=str(claim.file.pk), reason=reason)
+    _forget_parts(claim.file.pk)
+    return True
+
+
+def _forget_parts(file_id: uuid.UUID) -> None:
+    """The staged bytes are not needed any more. The upload's row stays: a client whose last answer was lost asks
+    for the offset once more.
+    """
+    upload = Upload.objects.filter(file_id=file_id).first()
+    if upload is not None:
+        Part.objects.filter(upload=upload).delete()
+        blob_store().discard_upload(upload.pk)
+
+
+def _put_back(claim: Claim) -> None:
+    """Let a sweep try again after a pause. The attempt does not count: it was the store's fault."""
+    File.objects.claimed_by(claim.file.pk, claim.token).update(
+        attempts=F("attempts") - 1,
+        claimed_until=timezone.now() + timedelta(seconds=rules.pause_seconds(claim.file.attempts)),
+    )
+
+
+def files_sweep(*, most: int = 200) -> int:
+    """Ring the doorbell for files that nobody works on; returns how many."""
+    waiting = list(File.objects.unclaimed(timezone.now()).order_by("created_at").values_list("pk", flat=True)[:most])
+    for file_id in waiting:
+        enqueue("processing.process_file", str(file_id))
+    return len(waiting)
+
+
+def transfers_expire(*, most: int = 100) -> int:
+    """Remove the files of expired transfers, at most `most` transfers at a time; returns how many.
+
+    The transfer's row stays for a while, so that its link can say when it expired.
+    """
+    now = timezone.now()
+    Transfer.objects.filter(expires_at__lt=now - timedelta(days=KEEP_EXPIRED_DAYS), files=None).delete()
+    due = list(Transfer.objects.expired(now).filter(files__isnull=False).distinct()[:most])
+    for transfer in due:
+        with transaction.atomic():
+            files = File.objects.filter(transfer=transfer)
+            blob_keys = [key for key in files.values_list("blob_key", flat=True) if key]
+            upload_ids = [str(pk) for pk in Upload.objects.filter(file__in=files).values_list("pk", flat=True)]
+            files.delete()
+            enqueue("processing.discard", {"blob_keys": blob_keys, "upload_ids": upload_ids})
+    return len(due)
+
+
+def bytes_discard(*, blob_keys: Sequence[str], upload_ids: Sequence[str]) -> None:
+    """Remove bytes that no row names. Asks the database once more: a stray message deletes nothing that is used."""
+    store = blob_store()
+    used = set(File.objects.filter(blob_key__in=blob_keys).values_list("blob_key", flat=True))
+    for key in set(blob_keys) - used:
+        store.discard_blob(key)
+    alive = {str(pk) for pk in Upload.objects.filter(pk__in=upload_ids).values_list("pk", flat=True)}
+    for upload_id in set(upload_ids) - alive:
+        store.discard_upload(uuid.UUID(upload_id))
+
+
+def orphans_discard(*, older_than_seconds: float = ORPHAN_SECONDS) -> int:
+    """Remove bytes that a killed process or a lost message left behind; returns how many runs of them."""
+    store = blob_store()
+    count = store.discard_unfinished(older_than_seconds)
+    for key in store.old_blobs(older_than_seconds):
+        if not File.objects.filter(blob_key=key).exists():
+            store.discard_blob(key)
+            count += 1
+    for upload_id in store.old_uploads(older_than_seconds):
+        if not Upload.objects.filter(
+            pk=upload_id, file__state__in=(FileState.UPLOADING, FileState.PROCESSING)
+        ).exists():
+            store.discard_upload(upload_id)
+            count += 1
+    return count
+
+

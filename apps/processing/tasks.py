@@ -1,0 +1,47 @@
+"""Owns the names under which the broker knows our work. Each task is one service call."""
+
+import uuid
+from typing import TypedDict
+
+from celery import shared_task
+
+from apps.processing import services
+from apps.uploads.services import uploads_expire
+
+
+class Discarded(TypedDict):
+    """What `processing.discard` is told: blob keys, and uploads' ids as text."""
+
+    blob_keys: list[str]
+    upload_ids: list[str]
+
+
+@shared_task(name="processing.process_file")
+def process_file(file_id: str) -> None:
+    """Bring one file to `ready`."""
+    services.file_process(file_id=uuid.UUID(file_id))
+
+
+@shared_task(name="processing.sweep")
+def sweep() -> None:
+    """Find work that nobody owns."""
+    services.files_sweep()
+
+
+@shared_task(name="processing.expire")
+def expire() -> None:
+    """Remove what has had its time: unfinished uploads, then expired transfers."""
+    uploads_expire()
+    services.transfers_expire()
+
+
+@shared_task(name="processing.discard")
+def discard(what: Discarded) -> None:
+    """Remove bytes whose rows are gone."""
+    services.bytes_discard(blob_keys=what["blob_keys"], upload_ids=what["upload_ids"])
+
+
+@shared_task(name="processing.collect_orphans")
+def collect_orphans() -> None:
+    """Remove bytes that nothing names any more."""
+    services.orphans_discard()

@@ -1,0 +1,246 @@
+"""Processing: assemble, hash, publish, claims, sweeps and cleaning up. Real database, real store."""
+
+import hashlib
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from apps.processing import services
+from apps.processing.rules import MOST_ATTEMPTS
+from apps.transfers.models import File, Transfer, secret_digest
+from apps.transfers.rules import FileState
+from apps.uploads.models import Part, Upload
+from apps.uploads.store import blob_store
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Arrive = Callable[..., File]
+
+
+@pytest.fixture
+def transfer(store_root: Path) -> Transfer:
+    return Transfer.objects.create(secret_digest=secret_digest("x"), expires_at=timezone.now() + timedelta(days=1))
+
+
+@pytest.fixture
+def arrive(transfer: Transfer) -> Arrive:
+    """A file that has arrived whole, in these parts."""
+
+    def make(*parts: bytes, **fields: object) -> File:
+        size = sum(map(len, parts))
+        values = {"name": "a.bin", "state": FileState.PROCESSING} | fields
+        file = File.objects.create(transfer=transfer, size=size, **values)  # type: ignore[misc]
+        upload = Upload.objects.create(
+            file=file, length=size, offset=size, expires_at=timezone.now() + timedelta(days=1)
+        )
+        offset = 0
+        for data in parts:
+            writer = blob_store().open_part(upload.pk, f"{offset}-x")
+            writer.write(data)
+            writer.commit()
+            Part.objects.create(upload=upload, offset=offset, size=len(data), key=f"{offset}-x")
+            offset += len(data)
+        return file
+
+    return make
+
+
+def blob(file: File) -> bytes:
+    return blob_store().read_head(file.blob_key, file.size + 1)
+
+
+def blobs(root: Path) -> list[Path]:
+    return [path for path in (root / "blobs").rglob("*") if path.is_file()]
+
+
+def test_a_file_becomes_ready_with_its_hash_type_and_bytes(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(b"hello ", b"world")
+    assert services.file_process(file_id=file.pk) is True
+    file.refresh_from_db()
+    assert file.state == FileState.READY
+    assert file.sha256 == hashlib.sha256(b"hello world").hexdigest()
+    assert file.content_type == "text/plain"
+    assert blob(file) == b"hello world"
+
+
+def test_the_staged_parts_are_gone_once_a_file_is_ready(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(b"hello")
+    services.file_process(file_id=file.pk)
+    assert not Part.objects.exists()
+    assert not [path for path in (store_root / "staging").rglob("*") if path.is_file()]
+
+
+def test_the_upload_still_tells_its_offset_after_a_file_is_ready(arrive: Arrive) -> None:
+    file = arrive(b"hello")
+    services.file_process(file_id=file.pk)
+    assert Upload.objects.get(file=file).offset == 5
+
+
+def test_an_empty_file_becomes_ready(arrive: Arrive) -> None:
+    file = arrive()
+    services.file_process(file_id=file.pk)
+    file.refresh_from_db()
+    assert (file.state, file.sha256) == (FileState.READY, hashlib.sha256(b"").hexdigest())
+
+
+def test_a_ready_file_is_not_processed_again(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(b"hello")
+    services.file_process(file_id=file.pk)
+    assert services.file_process(file_id=file.pk) is False
+    assert len(blobs(store_root)) == 1
+
+
+def test_a_matching_checksum_of_the_senders_is_accepted(arrive: Arrive) -> None:
+    file = arrive(b"hello", expected_sha256=hashlib.sha256(b"hello").hexdigest())
+    services.file_process(file_id=file.pk)
+    file.refresh_from_db()
+    assert file.state == FileState.READY
+
+
+def test_a_wrong_checksum_of_the_senders_rejects_the_file(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(b"hello", expected_sha256="0" * 64)
+    services.file_process(file_id=file.pk)
+    file.refresh_from_db()
+    assert file.state == FileState.REJECTED
+    assert "checksum" in file.reason
+    assert blobs(store_root) == []
+
+
+def test_a_file_with_a_lost_part_is_rejected_with_a_reason(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(b"hello ", b"world")
+    blob_store().discard_upload(Upload.objects.get(file=file).pk)
+    services.file_process(file_id=file.pk)
+    file.refresh_from_db()
+    assert file.state == FileState.REJECTED
+    assert file.reason
+
+
+def test_a_store_that_fails_leaves_the_file_for_later(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(b"hello")
+    (store_root / "assembly").write_text("in the way of the folder")
+    assert services.file_process(file_id=file.pk) is False
+    file.refresh_from_db()
+    assert (file.state, file.attempts) == (FileState.PROCESSING, 0)
+    (store_root / "assembly").unlink()
+    File.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert services.file_process(file_id=file.pk) is True
+
+
+def test_a_file_that_kept_killing_its_workers_is_refused(arrive: Arrive) -> None:
+    file = arrive(b"hello", attempts=MOST_ATTEMPTS)
+    assert services.file_process(file_id=file.pk) is False
+    file.refresh_from_db()
+    assert file.state == FileState.REJECTED
+
+
+def test_a_file_is_processed_by_one_of_many_workers(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(os.urandom(2**20))
+    together = threading.Barrier(6)
+
+    def one(_: int) -> bool:
+        together.wait()
+        try:
+            return services.file_process(file_id=file.pk)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(one, range(6))) == 1
+    assert len(blobs(store_root)) == 1
+
+
+def test_a_worker_whose_claim_ran_out_publishes_nothing(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(b"hello")
+    sleeper = services.file_claim(file_id=file.pk)
+    assert sleeper is not None
+    File.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert services.file_process(file_id=file.pk) is True
+    file.refresh_from_db()
+    published = file.blob_key
+    assert not File.objects.publish(
+        file.pk, sleeper.token, blob_key="aa/bb/late", sha256="1" * 64, content_type="text/plain"
+    )
+    file.refresh_from_db()
+    assert file.blob_key == published
+
+
+def test_a_claimed_file_is_left_alone(arrive: Arrive) -> None:
+    file = arrive(b"hello")
+    assert services.file_claim(file_id=file.pk) is not None
+    assert services.file_claim(file_id=file.pk) is None
+
+
+@pytest.fixture
+def doorbell(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...]]]:
+    rung: list[tuple[str, tuple[object, ...]]] = []
+    monkeypatch.setattr("apps.common.enqueue._send", lambda name, args: rung.append((name, args)))
+    return rung
+
+
+def test_the_sweep_rings_for_files_nobody_owns(arrive: Arrive, doorbell: list[object]) -> None:
+    waiting, owned, ready = arrive(b"a"), arrive(b"b"), arrive(b"c")
+    services.file_claim(file_id=owned.pk)
+    services.file_process(file_id=ready.pk)
+    assert services.files_sweep() == 1
+    assert doorbell == [("processing.process_file", (str(waiting.pk),))]
+
+
+def test_the_sweep_rings_for_a_file_whose_worker_died(arrive: Arrive, doorbell: list[object]) -> None:
+    file = arrive(b"a")
+    services.file_claim(file_id=file.pk)
+    File.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert services.files_sweep() == 1
+
+
+def test_an_expired_transfer_loses_its_files_but_keeps_its_row(
+    arrive: Arrive, transfer: Transfer, doorbell: list[object], store_root: Path
+) -> None:
+    file = arrive(b"hello")
+    services.file_process(file_id=file.pk)
+    file.refresh_from_db()
+    Transfer.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert services.transfers_expire() == 1
+    assert not File.objects.exists()
+    assert Transfer.objects.exists()
+    ((name, (what,)),) = doorbell  # type: ignore[misc]
+    assert (name, what["blob_keys"]) == ("processing.discard", [file.blob_key])
+    services.bytes_discard(**what)
+    assert blobs(store_root) == []
+
+
+def test_a_transfer_that_expired_long_ago_is_forgotten(transfer: Transfer) -> None:
+    Transfer.objects.update(expires_at=timezone.now() - timedelta(days=31))
+    services.transfers_expire()
+    assert not Transfer.objects.exists()
+
+
+def test_a_stray_message_discards_nothing_that_is_used(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(b"hello")
+    services.file_process(file_id=file.pk)
+    file.refresh_from_db()
+    services.bytes_discard(blob_keys=[file.blob_key], upload_ids=[])
+    assert blob(file) == b"hello"
+
+
+def test_bytes_that_nothing_names_are_collected_and_others_are_not(arrive: Arrive, store_root: Path) -> None:
+    kept, waiting = arrive(b"kept"), arrive(b"waiting")
+    services.file_process(file_id=kept.pk)
+    kept.refresh_from_db()
+    for key in ("aa/bb/orphan", "aa/bb/unfinished"):
+        writer = blob_store().open_blob(key)
+        writer.write(b"x")
+        if key.endswith("orphan"):
+            writer.commit()
+    blob_store().open_part(uuid.uuid4(), "0-x").commit()
+    time.sleep(0.02)
+    assert services.orphans_discard(older_than_seconds=0.01) == 3
+    assert blob(kept) == b"kept"
+    assert services.file_process(file_id=waiting.pk) is True
