@@ -38,7 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if "DATABASE_URL" not in os.environ or "REDIS_URL" not in os.environ:
         from deploy.fleet.platforms.embedded.servers import services_running
 
-        os.environ.update(_stack.enter_context(services_running(folder / "servers", only=("postgres", "redis"))))
+        os.environ.update(
+            _stack.enter_context(services_running(folder / "servers", only=("postgres", "redis")))
+        )
     _configure_django()
 
 

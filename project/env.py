@@ -184,6 +184,4 @@ def database(name: str, meaning: str) -> dict[str, Any]:
 
 def email(name: str, meaning: str, *, default: str) -> dict[str, Any]:
     """Django's e-mail settings from a URL: smtp+tls://user:password@host:port, consolemail://."""
-    return dict(
-        environ.Env.email_url_config(_read(name, "url", default, meaning, lambda raw: raw))
-    )
+    return dict(environ.Env.email_url_config(_read(name, "url", default, meaning, lambda raw: raw)))

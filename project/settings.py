@@ -10,19 +10,30 @@ from project import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# --- Who this process is ---------------------------------------------------------------------------------------
-ROLE = env.choice("ROLE", "What this process is.", default="manage", among=("web", "worker", "beat", "manage"))
-RELEASE = env.text("RELEASE", "Which code this is: an image tag or a git revision.", default="dev", pattern=r"[\w.+-]{1,64}")
-INSTANCE = env.text("INSTANCE", "The name of this instance, in logs and probes.", default="local", pattern=r"[\w.-]{1,64}")
+# --- Who this process is
+ROLE = env.choice(
+    "ROLE", "What this process is.", default="manage", among=("web", "worker", "beat", "manage")
+)
+RELEASE = env.text(
+    "RELEASE", "Which code this is: an image tag or a git revision.", default="dev", pattern=r"[\w.+-]{1,64}"
+)
+INSTANCE = env.text(
+    "INSTANCE", "The name of this instance, in logs and probes.", default="local", pattern=r"[\w.-]{1,64}"
+)
 DEBUG = env.boolean("DEBUG", "Django's debug pages. Never on a site that others reach.", default=False)
 
-# --- Secrets ---------------------------------------------------------------------------------------------------
+# --- Secrets
 SECRET_KEY = env.secret("SECRET_KEY", "Signs sessions and tokens. The same for all instances.")
-DOWNLOAD_KEY = env.secret("DOWNLOAD_KEY", "Signs download locations. The same for all instances and the file server.")
+DOWNLOAD_KEY = env.secret(
+    "DOWNLOAD_KEY", "Signs download locations. The same for all instances and the file server."
+)
 
-# --- Addresses -------------------------------------------------------------------------------------------------
+# --- Addresses
 PUBLIC_URL = env.text(
-    "PUBLIC_URL", "The address people use, without a path.", default="http://localhost:8000", pattern=r"https?://[^/]+"
+    "PUBLIC_URL",
+    "The address people use, without a path.",
+    default="http://localhost:8000",
+    pattern=r"https?://[^/]+",
 )
 _public = urlsplit(PUBLIC_URL)
 ALLOWED_HOSTS = env.words(
@@ -43,11 +54,15 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 
-# --- Database --------------------------------------------------------------------------------------------------
+# --- Database
 WEB_WORKERS = env.integer("WEB_WORKERS", "Processes of one instance.", default=1, minimum=1, maximum=64)
-WEB_THREADS = env.integer("WEB_THREADS", "Threads of one process of an instance.", default=16, minimum=4, maximum=512)
+WEB_THREADS = env.integer(
+    "WEB_THREADS", "Threads of one process of an instance.", default=16, minimum=4, maximum=512
+)
 DB_POOL_MIN = env.integer("DB_POOL_MIN", "Database connections a process keeps open.", default=2, minimum=1)
-DB_POOL_MAX = env.integer("DB_POOL_MAX", "Most database connections of a process.", default=WEB_THREADS + 2, minimum=1)
+DB_POOL_MAX = env.integer(
+    "DB_POOL_MAX", "Most database connections of a process.", default=WEB_THREADS + 2, minimum=1
+)
 DB_POOL_TIMEOUT_SECONDS = env.number(
     "DB_POOL_TIMEOUT_SECONDS", "How long a request waits for a database connection.", default=3.0, minimum=0.1
 )
@@ -90,7 +105,7 @@ if ROLE == "web":
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Redis: sessions, cache, throttles (database 0) and the broker (database 1) -----------------------------------
+# --- Redis: sessions, cache, throttles (database 0) and the broker (database 1)
 REDIS_URL = env.text("REDIS_URL", "Redis: redis://:password@host:port", pattern=r"rediss?://.+")
 _redis = urlsplit(REDIS_URL)
 CACHE_URL = urlunsplit(_redis._replace(path="/0"))
@@ -110,33 +125,71 @@ CACHES = {
         "OPTIONS": _REDIS_CLIENT,
     }
 }
-DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+# A lost Redis is said once by readiness and the throttles; a stack trace per cache call would bury it.
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = False
+SESSION_ENGINE = "apps.accounts.sessions"  # cached_db with short copies
 SESSION_COOKIE_NAME = "spillway_session"
 SESSION_COOKIE_SAMESITE = "Lax"
 
-# --- Files -----------------------------------------------------------------------------------------------------
-STORE_ROOT = Path(env.text("STORE_ROOT", "The filesystem store's folder: staging/ and blobs/, shared by all instances."))
-FSYNC = env.boolean("FSYNC", "Make bytes durable before they are acknowledged. Off only to measure.", default=True)
+# --- Files
+STORE_ROOT = Path(
+    env.text("STORE_ROOT", "The filesystem store's folder: staging/ and blobs/, shared by all instances.")
+)
+FSYNC = env.boolean(
+    "FSYNC", "Make bytes durable before they are acknowledged. Off only to measure.", default=True
+)
 MIN_FREE_BYTES = env.integer("MIN_FREE_BYTES", "Free space that uploads leave alone.", default=256 * 2**20)
-MAX_FILE_BYTES = env.integer("MAX_FILE_BYTES", "The largest file that may be sent.", default=100 * 2**30, minimum=1)
+MAX_FILE_BYTES = env.integer(
+    "MAX_FILE_BYTES", "The largest file that may be sent.", default=100 * 2**30, minimum=1
+)
 MAX_TRANSFER_FILES = env.integer("MAX_TRANSFER_FILES", "Most files of one transfer.", default=1000, minimum=1)
-TRANSFER_EXPIRES_DAYS = env.integer("TRANSFER_EXPIRES_DAYS", "How long a link works unless the sender says otherwise.", default=7, minimum=1)
-TRANSFER_EXPIRES_DAYS_MAX = env.integer("TRANSFER_EXPIRES_DAYS_MAX", "The longest life a sender may choose.", default=30, minimum=1)
-UPLOAD_EXPIRES_SECONDS = env.integer("UPLOAD_EXPIRES_SECONDS", "How long an unfinished upload waits for its next byte.", default=86_400, minimum=1)
-SEND_POLICY = env.choice("SEND_POLICY", "Who may send.", default="anyone", among=("anyone", "signed-in", "staff"))
+TRANSFER_EXPIRES_DAYS = env.integer(
+    "TRANSFER_EXPIRES_DAYS", "How long a link works unless the sender says otherwise.", default=7, minimum=1
+)
+TRANSFER_EXPIRES_DAYS_MAX = env.integer(
+    "TRANSFER_EXPIRES_DAYS_MAX", "The longest life a sender may choose.", default=30, minimum=1
+)
+UPLOAD_EXPIRES_SECONDS = env.integer(
+    "UPLOAD_EXPIRES_SECONDS",
+    "How long an unfinished upload waits for its next byte.",
+    default=86_400,
+    minimum=1,
+)
+SEND_POLICY = env.choice(
+    "SEND_POLICY", "Who may send.", default="anyone", among=("anyone", "signed-in", "staff")
+)
 
-# --- Uploads ---------------------------------------------------------------------------------------------------
-LEASE_SECONDS = env.number("LEASE_SECONDS", "How long the right to append to an upload lasts unless renewed.", default=8.0, minimum=0.5)
-LEASE_WAIT_SECONDS = env.number("LEASE_WAIT_SECONDS", "How long a second request waits for the holder to let go.", default=10.0)
-COMMIT_BYTES = env.integer("COMMIT_BYTES", "A part is made durable after so many bytes...", default=16 * 2**20, minimum=2**16)
-COMMIT_SECONDS = env.number("COMMIT_SECONDS", "...or after so long, whichever is first.", default=2.0, minimum=0.1)
-UPLOAD_IDLE_SECONDS = env.number("UPLOAD_IDLE_SECONDS", "An upload's request that brings no byte for so long is ended.", default=20.0, minimum=1)
+# --- Uploads
+LEASE_SECONDS = env.number(
+    "LEASE_SECONDS",
+    "How long the right to append to an upload lasts unless renewed.",
+    default=8.0,
+    minimum=0.5,
+)
+LEASE_WAIT_SECONDS = env.number(
+    "LEASE_WAIT_SECONDS", "How long a second request waits for the holder to let go.", default=10.0
+)
+COMMIT_BYTES = env.integer(
+    "COMMIT_BYTES", "A part is made durable after so many bytes...", default=16 * 2**20, minimum=2**16
+)
+COMMIT_SECONDS = env.number(
+    "COMMIT_SECONDS", "...or after so long, whichever is first.", default=2.0, minimum=0.1
+)
+UPLOAD_IDLE_SECONDS = env.number(
+    "UPLOAD_IDLE_SECONDS",
+    "An upload's request that brings no byte for so long is ended.",
+    default=20.0,
+    minimum=1,
+)
 UPLOAD_THREADS_SHARE = 0.75  # of an instance's threads; the rest always answers pages and HEADs
 
-# --- Processing ------------------------------------------------------------------------------------------------
-CLAIM_SECONDS = env.number("CLAIM_SECONDS", "How long a worker owns a file it processes unless it renews.", default=30.0, minimum=1)
-SWEEP_SECONDS = env.number("SWEEP_SECONDS", "How often work that nobody owns is looked for.", default=5.0, minimum=1)
+# --- Processing
+CLAIM_SECONDS = env.number(
+    "CLAIM_SECONDS", "How long a worker owns a file it processes unless it renews.", default=30.0, minimum=1
+)
+SWEEP_SECONDS = env.number(
+    "SWEEP_SECONDS", "How often work that nobody owns is looked for.", default=5.0, minimum=1
+)
 
 CELERY_APP = "project.celery.app"
 CELERY_BROKER_URL = BROKER_URL
@@ -158,36 +211,64 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "processing.sweep", "schedule": timedelta(seconds=SWEEP_SECONDS), "options": {"expires": SWEEP_SECONDS}},
+    "sweep": {
+        "task": "processing.sweep",
+        "schedule": timedelta(seconds=SWEEP_SECONDS),
+        "options": {"expires": SWEEP_SECONDS},
+    },
     "expire": {"task": "processing.expire", "schedule": timedelta(seconds=30), "options": {"expires": 30}},
-    "orphans": {"task": "processing.collect_orphans", "schedule": timedelta(hours=1), "options": {"expires": 600}},
+    "orphans": {
+        "task": "processing.collect_orphans",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 600},
+    },
 }
 
-# --- Throttles, shared by all instances ------------------------------------------------------------------------
+# --- Throttles, shared by all instances
 THROTTLES = {
-    "transfer_create": env.rate("THROTTLE_TRANSFER_CREATE", "New transfers of one client address.", default="60/minute"),
+    "transfer_create": env.rate(
+        "THROTTLE_TRANSFER_CREATE", "New transfers of one client address.", default="60/minute"
+    ),
     "link_open": env.rate("THROTTLE_LINK_OPEN", "Links opened by one client address.", default="300/minute"),
     "sign_in": env.rate("THROTTLE_SIGN_IN", "Sign-in tries of one client address.", default="10/minute"),
-    "sign_in_name": env.rate("THROTTLE_SIGN_IN_NAME", "Sign-in tries for one account, from anywhere.", default="20/minute"),
-    "password": env.rate("THROTTLE_PASSWORD", "Password tries for one transfer by one client address.", default="10/minute"),
+    "sign_in_name": env.rate(
+        "THROTTLE_SIGN_IN_NAME", "Sign-in tries for one account, from anywhere.", default="20/minute"
+    ),
+    "password": env.rate(
+        "THROTTLE_PASSWORD", "Password tries for one transfer by one client address.", default="10/minute"
+    ),
 }
 
-# --- Life of an instance ---------------------------------------------------------------------------------------
-RUN_DIR = env.text("RUN_DIR", "A private, writable folder of this process, emptied at its start (metrics).", default="")
-HEALTH_INTERVAL_SECONDS = env.number("HEALTH_INTERVAL_SECONDS", "How often an instance checks what it needs.", default=2.0, minimum=0.2)
-PROXY_CHECK_SECONDS = env.number("PROXY_CHECK_SECONDS", "How often the proxy looks at /readyz.", default=1.0, minimum=0.1)
-DRAIN_SECONDS = env.number("DRAIN_SECONDS", "How long a stopping instance says 503 on /readyz while it still serves.", default=5.0)
-GRACEFUL_SECONDS = env.integer("GRACEFUL_SECONDS", "How long requests in flight may take after the drain.", default=30)
+# --- Life of an instance
+RUN_DIR = env.text(
+    "RUN_DIR", "A private, writable folder of this process, emptied at its start (metrics).", default=""
+)
+HEALTH_INTERVAL_SECONDS = env.number(
+    "HEALTH_INTERVAL_SECONDS", "How often an instance checks what it needs.", default=2.0, minimum=0.2
+)
+PROXY_CHECK_SECONDS = env.number(
+    "PROXY_CHECK_SECONDS", "How often the proxy looks at /readyz.", default=1.0, minimum=0.1
+)
+DRAIN_SECONDS = env.number(
+    "DRAIN_SECONDS", "How long a stopping instance says 503 on /readyz while it still serves.", default=5.0
+)
+GRACEFUL_SECONDS = env.integer(
+    "GRACEFUL_SECONDS", "How long requests in flight may take after the drain.", default=30
+)
 
-# --- Logs and mail ---------------------------------------------------------------------------------------------
-LOG_LEVEL = env.choice("LOG_LEVEL", "Least severity that is logged.", default="INFO", among=("DEBUG", "INFO", "WARNING", "ERROR"))
-LOG_FORMAT = env.choice("LOG_FORMAT", "One JSON object a line, or text for people.", default="json", among=("json", "console"))
+# --- Logs and mail
+LOG_LEVEL = env.choice(
+    "LOG_LEVEL", "Least severity that is logged.", default="INFO", among=("DEBUG", "INFO", "WARNING", "ERROR")
+)
+LOG_FORMAT = env.choice(
+    "LOG_FORMAT", "One JSON object a line, or text for people.", default="json", among=("json", "console")
+)
 LOGGING_CONFIG = "apps.common.logs.configure"
 LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT, "instance": INSTANCE, "release": RELEASE}
 vars().update(env.email("EMAIL_URL", "Where mail goes.", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "The sender of our mail.", default=f"spillway@{_public.hostname}")
 
-# --- Django ----------------------------------------------------------------------------------------------------
+# --- Django
 INSTALLED_APPS = [
     "unfold",
     "django.contrib.admin",
@@ -264,7 +345,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
 STATIC_URL = "/static/"
-STATIC_ROOT = env.text("STATIC_ROOT", "The shared folder of all live releases' assets, served by the file server.", default=str(BASE_DIR / ".spillway" / "static"))
+STATIC_ROOT = env.text(
+    "STATIC_ROOT",
+    "The shared folder of all live releases' assets, served by the file server.",
+    default=str(BASE_DIR / ".spillway" / "static"),
+)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
@@ -284,7 +369,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# --- People ----------------------------------------------------------------------------------------------------
+# --- People
 SIGN_UP = env.boolean("SIGN_UP", "Whether strangers may make an account.", default=False)
 ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}

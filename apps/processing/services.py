@@ -158,7 +158,9 @@ def _put_back(claim: Claim) -> None:
 
 def files_sweep(*, most: int = 200) -> int:
     """Ring the doorbell for files that nobody works on; returns how many."""
-    waiting = list(File.objects.unclaimed(timezone.now()).order_by("created_at").values_list("pk", flat=True)[:most])
+    waiting = list(
+        File.objects.unclaimed(timezone.now()).order_by("created_at").values_list("pk", flat=True)[:most]
+    )
     for file_id in waiting:
         enqueue("processing.process_file", str(file_id))
     return len(waiting)
@@ -176,7 +178,9 @@ def transfers_expire(*, most: int = 100) -> int:
         with transaction.atomic():
             files = File.objects.filter(transfer=transfer)
             blob_keys = [key for key in files.values_list("blob_key", flat=True) if key]
-            upload_ids = [str(pk) for pk in Upload.objects.filter(file__in=files).values_list("pk", flat=True)]
+            upload_ids = [
+                str(pk) for pk in Upload.objects.filter(file__in=files).values_list("pk", flat=True)
+            ]
             files.delete()
             enqueue("processing.discard", {"blob_keys": blob_keys, "upload_ids": upload_ids})
     return len(due)
@@ -208,5 +212,3 @@ def orphans_discard(*, older_than_seconds: float = ORPHAN_SECONDS) -> int:
             store.discard_upload(upload_id)
             count += 1
     return count
-
-

@@ -25,7 +25,9 @@ from apps.uploads.rules import Pause, commit_due, part_key
 logger = structlog.get_logger(__name__)
 
 BLOCK_BYTES = 2**20
-LOOK_SECONDS = 0.5  # how often a holder looks up: is it wanted, does the instance drain, does the lease need renewing
+LOOK_SECONDS = (
+    0.5  # how often a holder looks up: is it wanted, does the instance drain, does the lease need renewing
+)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from apps.uploads.ports import ByteSource
+from apps.uploads.rules import whole_number
 
 BUFFER_BYTES = 2**20
 _END = memoryview(b"")
@@ -24,14 +25,14 @@ def body_source(environ: Mapping[str, Any], *, idle_seconds: float) -> Iterator[
     length_reader = getattr(environ.get("wsgi.input"), "reader", None)
     connection: socket.socket | None = environ.get("gunicorn.socket")
     if connection is None:
-        yield StreamBody(environ["wsgi.input"])
+        yield StreamBody(environ["wsgi.input"], whole_number(environ.get("CONTENT_LENGTH")))
         return
     connection.settimeout(idle_seconds)
     try:
         if type(length_reader).__name__ == "LengthReader":
             yield SocketBody(connection, length_reader)
         else:
-            yield StreamBody(environ["wsgi.input"])
+            yield StreamBody(environ["wsgi.input"], whole_number(environ.get("CONTENT_LENGTH")))
     finally:
         with suppress(OSError):
             connection.settimeout(None)
@@ -81,12 +82,20 @@ class StreamBody:
 
     _STEP_BYTES = 64 * 2**10
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, length: int | None) -> None:
+        """`length` is the announced one: PEP 3333 forbids reading past it. None for a chunked body."""
         self._stream = stream
+        self._left = length
 
     def take(self, most_bytes: int, wait_seconds: float) -> memoryview | None:
         """A small step, since `read` may wait until it has all it was asked for."""
+        wanted = min(most_bytes, self._STEP_BYTES)
+        if self._left is not None:
+            wanted = min(wanted, self._left)
         try:
-            return memoryview(self._stream.read(min(most_bytes, self._STEP_BYTES)))
+            block = memoryview(self._stream.read(wanted)) if wanted else _END
         except OSError:
             return _END
+        if self._left is not None:
+            self._left -= len(block)
+        return block

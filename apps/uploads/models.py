@@ -65,7 +65,14 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         )
 
     def advance(
-        self, upload_id: uuid.UUID, token: uuid.UUID, *, offset: int, size: int, expires_at: datetime, seconds: float
+        self,
+        upload_id: uuid.UUID,
+        token: uuid.UUID,
+        *,
+        offset: int,
+        size: int,
+        expires_at: datetime,
+        seconds: float,
     ) -> bool:
         """Move the offset over a durable part, if the lease stands and nobody moved it before."""
         return bool(
@@ -86,7 +93,9 @@ class Upload(models.Model):
     file = models.OneToOneField(File, on_delete=models.CASCADE, related_name="upload")
     length = models.BigIntegerField(help_text="Bytes of the whole file.")
     offset = models.BigIntegerField(default=0, help_text="Bytes that are durable: the sum of the parts.")
-    metadata = models.TextField(blank=True, help_text="Upload-Metadata as the client sent it, without secrets.")
+    metadata = models.TextField(
+        blank=True, help_text="Upload-Metadata as the client sent it, without secrets."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(db_index=True)
     lease_token = models.UUIDField(null=True, blank=True)
@@ -115,7 +124,9 @@ class Part(models.Model):
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="parts")
     offset = models.BigIntegerField()
     size = models.BigIntegerField()
-    key = models.CharField(max_length=100, help_text="`<offset>-<lease token>` within the upload's staging folder.")
+    key = models.CharField(
+        max_length=100, help_text="`<offset>-<lease token>` within the upload's staging folder."
+    )
 
     class Meta:
         ordering: ClassVar = ["offset"]

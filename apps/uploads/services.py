@@ -15,7 +15,7 @@ from apps.accounts.models import User
 from apps.common.enqueue import enqueue
 from apps.transfers.models import File, Transfer
 from apps.transfers.rules import FileState
-from apps.transfers.services import file_add
+from apps.transfers.services import file_add, transfer_create
 from apps.uploads.appending import Appending, Lease, file_hand_over
 from apps.uploads.errors import (
     StorageFullError,
@@ -67,6 +67,13 @@ def upload_create(*, transfer: Transfer, length: int, metadata: Metadata) -> Upl
     return upload
 
 
+def upload_create_alone(*, owner: User | None, length: int, metadata: Metadata) -> tuple[Upload, str]:
+    """A new upload in a new transfer of its own, and the sender's secret. Refused, it leaves no transfer behind."""
+    with transaction.atomic():
+        transfer, secret = transfer_create(owner=owner)
+        return upload_create(transfer=transfer, length=length, metadata=metadata), secret
+
+
 def upload_find(*, upload_id: uuid.UUID) -> Upload:
     """The upload with its file and transfer. Raises UploadNotFoundError and UploadExpiredError."""
     upload = Upload.objects.select_related("file__transfer").filter(pk=upload_id).first()
@@ -86,7 +93,7 @@ def upload_settle(*, upload_id: uuid.UUID) -> Upload:
     """
     deadline = time.monotonic() + settings.LEASE_WAIT_SECONDS
     while True:
-        upload = upload_find(upload_id=upload_id)
+        upload_find(upload_id=upload_id)
         if Upload.objects.settle(upload_id):
             # Read after the lease was taken away: a commit between the two reads cannot be missed.
             return upload_find(upload_id=upload_id)
@@ -110,9 +117,7 @@ def lease_take(*, upload_id: uuid.UUID, offset: int) -> Lease:
     token = uuid.uuid4()
     while True:
         upload_find(upload_id=upload_id)
-        if Upload.objects.claim(
-            upload_id, token, instance=settings.INSTANCE, seconds=settings.LEASE_SECONDS
-        ):
+        if Upload.objects.claim(upload_id, token, instance=settings.INSTANCE, seconds=settings.LEASE_SECONDS):
             break
         _wait_for_lease(upload_id, deadline)
     upload = upload_find(upload_id=upload_id)

@@ -20,7 +20,6 @@ from apps.common.errors import SpillwayError
 from apps.throttling.address import client_address
 from apps.throttling.services import throttle_hit
 from apps.transfers.models import Transfer
-from apps.transfers.services import transfer_create
 from apps.uploads import services
 from apps.uploads.body import body_source
 from apps.uploads.errors import (
@@ -130,12 +129,11 @@ def _create(request: HttpRequest) -> HttpResponse:
         _check_chunk_type(request)
         _check_body_fits(request, length)
     metadata = _metadata(request)
-    transfer, secret = _transfer(request, metadata)
-    upload = services.upload_create(transfer=transfer, length=length, metadata=metadata)
+    upload, secret = _make(request, length, metadata)
     response = HttpResponse(status=201)
     response["Location"] = request.build_absolute_uri(f"/files/{upload.pk}")
     if secret:
-        response["Transfer-URL"] = request.build_absolute_uri(transfer.get_absolute_url())
+        response["Transfer-URL"] = request.build_absolute_uri(upload.file.transfer.get_absolute_url())
         response["Transfer-Secret"] = secret
     if with_body:
         upload = _first_bytes(request, upload)
@@ -159,21 +157,24 @@ def _metadata(request: HttpRequest) -> Metadata:
         raise UploadMetadataError(str(error)) from None
 
 
-def _transfer(request: HttpRequest, metadata: Metadata) -> tuple[Transfer, str]:
-    """The transfer a new upload belongs to: the one its secret opens, else a new one with a new secret."""
+def _make(request: HttpRequest, length: int, metadata: Metadata) -> tuple[Upload, str]:
+    """The upload, in the transfer its secret opens, else in a new one whose secret is returned."""
     if metadata.transfer_secret:
         transfer = Transfer.objects.with_secret(metadata.transfer_secret).first()
         if transfer is None:
             throttle_hit(scope="link_open", key=client_address(request))
             raise UploadNotFoundError("There is no such transfer.")
-        return transfer, ""
+        return services.upload_create(transfer=transfer, length=length, metadata=metadata), ""
     sender_check(user=request.user)
     throttle_hit(scope="transfer_create", key=client_address(request))
-    return transfer_create(owner=services.sender_of(request.user))
+    owner = services.sender_of(request.user)
+    return services.upload_create_alone(owner=owner, length=length, metadata=metadata)
 
 
 def _has_body(request: HttpRequest) -> bool:
-    return request.headers.get("Content-Length", "0") not in {"", "0"} or "Transfer-Encoding" in request.headers
+    return (
+        request.headers.get("Content-Length", "0") not in {"", "0"} or "Transfer-Encoding" in request.headers
+    )
 
 
 def _check_chunk_type(request: HttpRequest) -> None:

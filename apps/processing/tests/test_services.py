@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -27,7 +28,9 @@ Arrive = Callable[..., File]
 
 @pytest.fixture
 def transfer(store_root: Path) -> Transfer:
-    return Transfer.objects.create(secret_digest=secret_digest("x"), expires_at=timezone.now() + timedelta(days=1))
+    return Transfer.objects.create(
+        secret_digest=secret_digest("x"), expires_at=timezone.now() + timedelta(days=1)
+    )
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def arrive(transfer: Transfer) -> Arrive:
     def make(*parts: bytes, **fields: object) -> File:
         size = sum(map(len, parts))
         values = {"name": "a.bin", "state": FileState.PROCESSING} | fields
-        file = File.objects.create(transfer=transfer, size=size, **values)  # type: ignore[misc]
+        file = File.objects.create(transfer=transfer, size=size, **values)
         upload = Upload.objects.create(
             file=file, length=size, offset=size, expires_at=timezone.now() + timedelta(days=1)
         )
@@ -201,7 +204,7 @@ def test_the_sweep_rings_for_a_file_whose_worker_died(arrive: Arrive, doorbell: 
 
 
 def test_an_expired_transfer_loses_its_files_but_keeps_its_row(
-    arrive: Arrive, transfer: Transfer, doorbell: list[object], store_root: Path
+    arrive: Arrive, transfer: Transfer, doorbell: list[Any], store_root: Path
 ) -> None:
     file = arrive(b"hello")
     services.file_process(file_id=file.pk)
@@ -210,7 +213,8 @@ def test_an_expired_transfer_loses_its_files_but_keeps_its_row(
     assert services.transfers_expire() == 1
     assert not File.objects.exists()
     assert Transfer.objects.exists()
-    ((name, (what,)),) = doorbell  # type: ignore[misc]
+    name, arguments = doorbell[0]
+    what = arguments[0]
     assert (name, what["blob_keys"]) == ("processing.discard", [file.blob_key])
     services.bytes_discard(**what)
     assert blobs(store_root) == []

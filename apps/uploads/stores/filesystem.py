@@ -1,8 +1,8 @@
 """Owns parts and blobs in a folder that all instances share. Knows ports and rules, never models.
 
-    <root>/staging/ab/<upload id>/<offset>-<lease token>     parts, written by web instances
-    <root>/assembly/<key>                                    blobs in the making, written by workers
-    <root>/blobs/ab/cd/<key>                                 published blobs, read by the file server
+<root>/staging/ab/<upload id>/<offset>-<lease token>     parts, written by web instances
+<root>/assembly/<key>                                    blobs in the making, written by workers
+<root>/blobs/ab/cd/<key>                                 published blobs, read by the file server
 """
 
 import errno

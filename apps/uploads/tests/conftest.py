@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +20,7 @@ SECRET = "alice-keeps-this-to-herself"
 class Body:
     """A ByteSource made of blocks; a block may be None (nothing arrives) or something to call in between."""
 
-    def __init__(self, *blocks: bytes | None | Callable[[], object]) -> None:
+    def __init__(self, *blocks: bytes | Callable[[], object] | None) -> None:
         self._blocks = list(blocks)
         self._held = b""
 
@@ -53,7 +53,7 @@ def make_upload(transfer: Transfer) -> Callable[..., Upload]:
     def make(length: int = 10, **fields: object) -> Upload:
         file = File.objects.create(transfer=transfer, name="a.bin", size=length)
         values = {"expires_at": timezone.now() + timedelta(hours=1)} | fields
-        return Upload.objects.create(file=file, length=length, **values)  # type: ignore[misc]
+        return Upload.objects.create(file=file, length=length, **values)
 
     return make
 
@@ -65,8 +65,8 @@ def staged(upload_id: uuid.UUID) -> bytes:
 
 
 @pytest.fixture
-def doorbell(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, tuple[object, ...]]]]:
+def doorbell(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...]]]:
     """What was enqueued after commit: the broker itself is real in the end-to-end tests."""
     rung: list[tuple[str, tuple[object, ...]]] = []
     monkeypatch.setattr("apps.common.enqueue._send", lambda name, args: rung.append((name, args)))
-    yield rung
+    return rung

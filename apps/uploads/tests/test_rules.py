@@ -25,7 +25,9 @@ def encoded(**pairs: str) -> str:
 
 
 def test_metadata_gives_name_type_checksum_and_secret() -> None:
-    metadata = parse_metadata(encoded(filename="a.txt", filetype="text/plain", sha256="A" * 64, transfer="s3cret"))
+    metadata = parse_metadata(
+        encoded(filename="a.txt", filetype="text/plain", sha256="A" * 64, transfer="s3cret")
+    )
     assert (metadata.name, metadata.type, metadata.sha256) == ("a.txt", "text/plain", "a" * 64)
     assert metadata.transfer_secret == "s3cret"
 
@@ -42,7 +44,13 @@ def test_a_key_without_a_value_is_an_empty_value() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["filename ???", "filename YQ", "filename " + base64.b64encode(b"\xff\xfe").decode(), "fil\u00e9 YQ==", " , ,\x00 YQ=="],
+    [
+        "filename ???",
+        "filename YQ",
+        "filename " + base64.b64encode(b"\xff\xfe").decode(),
+        "fil\u00e9 YQ==",
+        " , ,\x00 YQ==",
+    ],
 )
 def test_metadata_that_is_not_base64_of_text_is_refused(header: str) -> None:
     with pytest.raises(MetadataError):
@@ -59,14 +67,18 @@ def test_metadata_of_unreasonable_length_is_refused() -> None:
         parse_metadata(encoded(filename="a", other="b" * 40_000))
 
 
-@pytest.mark.parametrize("name", ["", "   ", "a" * 5000, "../../etc/passwd", "a/b", "..", ".", "a\x00b", "a\nb", "a\r\nb"])
+@pytest.mark.parametrize(
+    "name", ["", "   ", "a" * 5000, "../../etc/passwd", "a/b", "..", ".", "a\x00b", "a\nb", "a\r\nb"]
+)
 def test_a_name_no_file_can_have_is_refused_in_words(name: str) -> None:
     problem = name_problem(name)
     assert problem is not None
     assert problem.endswith(".")
 
 
-@pytest.mark.parametrize("name", ['he said "hi".txt', "a'b.txt", "שלום\u200f.txt", "naïve.txt", "a\\b.txt", "x" * 255])
+@pytest.mark.parametrize(
+    "name", ['he said "hi".txt', "a'b.txt", "שלום\u200f.txt", "naïve.txt", "a\\b.txt", "x" * 255]
+)
 def test_an_unusual_name_is_a_name(name: str) -> None:
     assert name_problem(name) is None
 
@@ -92,16 +104,20 @@ def test_without_secret_drops_only_the_secret(pairs: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "number"), [("0", 0), ("12", 12), ("-1", None), ("1e3", None), ("", None), (None, None), ("9" * 30, None)]
+    ("raw", "number"),
+    [("0", 0), ("12", 12), ("-1", None), ("1e3", None), ("", None), (None, None), ("9" * 30, None)],
 )
 def test_a_whole_number_is_digits_only(raw: str | None, number: int | None) -> None:
     assert whole_number(raw) == number
 
 
 @pytest.mark.parametrize(
-    ("pending", "age", "due"), [(0, 100, False), (1, 0.1, False), (1, 2.0, True), (16, 0, True), (17, 0, True)]
+    ("pending", "age", "due"),
+    [(0, 100, False), (1, 0.1, False), (1, 2.0, True), (16, 0, True), (17, 0, True)],
 )
-def test_a_commit_is_due_by_bytes_or_by_age_but_never_for_nothing(pending: int, age: float, due: bool) -> None:
+def test_a_commit_is_due_by_bytes_or_by_age_but_never_for_nothing(
+    pending: int, age: float, due: bool
+) -> None:
     assert commit_due(pending, age, commit_bytes=16, commit_seconds=2.0) is due
 
 

@@ -1,0 +1,305 @@
+"""The tus protocol over HTTP at /files/: core, creation, creation-with-upload, termination, expiration."""
+
+import base64
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from django.utils.http import parse_http_date
+
+from apps.transfers.models import File, Transfer
+from apps.transfers.rules import FileState
+from apps.uploads import views
+from apps.uploads.models import Upload
+from apps.uploads.tests.conftest import SECRET, staged
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CHUNK = "application/offset+octet-stream"
+
+
+def metadata(**pairs: str) -> str:
+    return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in pairs.items())
+
+
+class Tus:
+    """A small tus client over Django's: what is said here is what goes over the wire."""
+
+    def __init__(self) -> None:
+        self.http = Client(raise_request_exception=False)
+
+    def call(self, method: str, path: str, body: bytes = b"", **headers: str) -> Any:
+        names = {
+            name.replace("_", "-"): value for name, value in {"Tus_Resumable": "1.0.0", **headers}.items()
+        }
+        kind = names.pop("Content-Type", CHUNK if body else "")
+        return self.http.generic(method, path, body, content_type=kind, headers=names)
+
+    def create(self, length: int | str = 5, body: bytes = b"", name: str = "a.txt", **headers: str) -> Any:
+        headers.setdefault("Upload_Metadata", metadata(filename=name))
+        return self.call("POST", "/files/", body, Upload_Length=str(length), **headers)
+
+    def patch(self, url: str, body: bytes, offset: int | str = 0, **headers: str) -> Any:
+        return self.call("PATCH", url, body, Upload_Offset=str(offset), **headers)
+
+
+@pytest.fixture
+def tus(store_root: object) -> Tus:
+    return Tus()
+
+
+def path_of(response: Any) -> str:
+    return str(response["Location"]).removeprefix("http://testserver")
+
+
+def code_of(response: Any) -> str:
+    return str(response.json()["error"]["code"])
+
+
+# What works
+
+
+def test_options_tells_versions_extensions_and_the_largest_size(tus: Tus, settings) -> None:
+    response = tus.call("OPTIONS", "/files/")
+    assert response.status_code == 204
+    assert response["Tus-Version"] == "1.0.0"
+    assert response["Tus-Extension"] == "creation,creation-with-upload,termination,expiration"
+    assert response["Tus-Max-Size"] == str(settings.MAX_FILE_BYTES)
+
+
+def test_an_upload_is_created_appended_to_and_asked_for(tus: Tus) -> None:
+    created = tus.create(10)
+    assert created.status_code == 201
+    assert created["Upload-Offset"] == "0"
+    assert created["Tus-Resumable"] == "1.0.0"
+    url = path_of(created)
+    assert tus.patch(url, b"hello").status_code == 204
+    head = tus.call("HEAD", url)
+    assert (head.status_code, head["Upload-Offset"], head["Upload-Length"]) == (200, "5", "10")
+    assert head["Cache-Control"] == "no-store"
+    assert tus.patch(url, b"world", 5)["Upload-Offset"] == "10"
+    assert staged(Upload.objects.get().pk) == b"helloworld"
+
+
+def test_an_upload_that_names_no_transfer_makes_one(tus: Tus) -> None:
+    created = tus.create()
+    transfer = Transfer.objects.get()
+    assert created["Transfer-URL"] == f"http://testserver/t/{transfer.token}"
+    assert Transfer.objects.with_secret(created["Transfer-Secret"]).get() == transfer
+
+
+def test_an_upload_that_names_a_transfer_is_added_to_it(tus: Tus, transfer: Transfer) -> None:
+    created = tus.create(Upload_Metadata=metadata(filename="b.txt", transfer=SECRET))
+    assert created.status_code == 201
+    assert "Transfer-URL" not in created
+    assert transfer.files.get().name == "b.txt"
+
+
+def test_the_senders_secret_is_not_given_back_by_a_head(tus: Tus, transfer: Transfer) -> None:
+    created = tus.create(Upload_Metadata=metadata(filename="b.txt", transfer=SECRET))
+    head = tus.call("HEAD", path_of(created))
+    assert head["Upload-Metadata"] == metadata(filename="b.txt")
+
+
+def test_creation_with_upload_takes_the_first_bytes(tus: Tus) -> None:
+    created = tus.create(10, b"hello")
+    assert (created.status_code, created["Upload-Offset"]) == (201, "5")
+
+
+def test_creation_with_the_whole_body_is_all_it_takes(tus: Tus) -> None:
+    assert tus.create(5, b"hello")["Upload-Offset"] == "5"
+    assert File.objects.get().state == FileState.PROCESSING
+
+
+def test_an_empty_file_is_complete_at_creation(tus: Tus) -> None:
+    assert tus.create(0).status_code == 201
+    assert File.objects.get().state == FileState.PROCESSING
+
+
+def test_an_unfinished_upload_says_when_it_expires(tus: Tus, settings) -> None:
+    created = tus.create()
+    expires = parse_http_date(created["Upload-Expires"])
+    assert abs(expires - timezone.now().timestamp() - settings.UPLOAD_EXPIRES_SECONDS) < 60
+
+
+def test_a_terminated_upload_is_gone(tus: Tus) -> None:
+    url = path_of(tus.create())
+    assert tus.call("DELETE", url).status_code == 204
+    assert tus.call("HEAD", url).status_code == 404
+    assert not File.objects.exists()
+
+
+def test_a_method_may_be_named_in_a_header(tus: Tus) -> None:
+    url = path_of(tus.create())
+    response = tus.call("POST", url, b"hello", Upload_Offset="0", X_HTTP_Method_Override="PATCH")
+    assert (response.status_code, response["Upload-Offset"]) == (204, "5")
+
+
+@pytest.mark.parametrize("name", ['he said "hi".txt', "שלום\u200f.txt", "evil\u202egnp.exe", "x" * 255])
+def test_an_unusual_name_is_taken_and_made_safe(tus: Tus, name: str) -> None:
+    assert tus.create(name=name).status_code == 201
+    kept = File.objects.get().name
+    assert "\u202e" not in kept
+    assert kept
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("version", ["", "0.2.2", "2.0.0"])
+def test_another_version_of_the_protocol_is_refused(tus: Tus, version: str) -> None:
+    response = tus.create(Tus_Resumable=version)
+    assert (response.status_code, response["Tus-Version"]) == (412, "1.0.0")
+
+
+@pytest.mark.parametrize("length", ["", "-1", "1.5", "many", "9" * 40])
+def test_a_length_that_is_none_is_refused(tus: Tus, length: str) -> None:
+    response = tus.create(length)
+    assert (response.status_code, code_of(response)) == (400, "upload_length_invalid")
+
+
+def test_a_file_over_the_limit_is_refused(tus: Tus, settings) -> None:
+    settings.MAX_FILE_BYTES = 100
+    response = tus.create(101)
+    assert (response.status_code, code_of(response)) == (413, "file_too_large")
+    assert not Transfer.objects.exists()
+
+
+def test_an_absurd_length_is_refused(tus: Tus) -> None:
+    assert tus.create(10**17).status_code in {413, 507}
+
+
+@pytest.mark.parametrize("header", ["", "filename", "filename ???", "filename //79", "other YQ=="])
+def test_metadata_without_a_readable_name_is_refused(tus: Tus, header: str) -> None:
+    response = tus.create(Upload_Metadata=header)
+    assert (response.status_code, code_of(response)) == (400, "upload_metadata_invalid")
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a\x00b", "a\nb", "x" * 5000])
+def test_a_name_no_file_can_have_is_refused(tus: Tus, name: str) -> None:
+    response = tus.create(name=name)
+    assert (response.status_code, code_of(response)) == (400, "upload_metadata_invalid")
+    assert not Transfer.objects.exists()
+
+
+def test_a_foreign_secret_opens_no_transfer(tus: Tus, transfer: Transfer) -> None:
+    response = tus.create(Upload_Metadata=metadata(filename="a", transfer="guessed"))
+    assert (response.status_code, code_of(response)) == (404, "upload_not_found")
+
+
+def test_the_public_token_is_not_the_senders_secret(tus: Tus, transfer: Transfer) -> None:
+    response = tus.create(Upload_Metadata=metadata(filename="a", transfer=transfer.token))
+    assert response.status_code == 404
+
+
+def test_a_creation_with_a_body_of_another_type_is_refused(tus: Tus) -> None:
+    response = tus.create(5, b"hello", Content_Type="text/plain")
+    assert (response.status_code, code_of(response)) == (415, "upload_content_type")
+    assert not Upload.objects.exists()
+
+
+def test_a_creation_with_a_body_longer_than_announced_is_refused(tus: Tus) -> None:
+    response = tus.create(3, b"hello")
+    assert (response.status_code, code_of(response)) == (413, "upload_too_long")
+    assert not Upload.objects.exists()
+
+
+def test_a_chunk_of_another_type_is_refused(tus: Tus) -> None:
+    response = tus.patch(path_of(tus.create()), b"hello", Content_Type="application/json")
+    assert (response.status_code, code_of(response)) == (415, "upload_content_type")
+
+
+def test_a_chunk_at_the_wrong_offset_is_refused_with_the_right_one(tus: Tus) -> None:
+    response = tus.patch(path_of(tus.create()), b"lo", 3)
+    assert (response.status_code, code_of(response)) == (409, "upload_offset_conflict")
+    assert response["Upload-Offset"] == "0"
+    assert response["Tus-Resumable"] == "1.0.0"
+
+
+@pytest.mark.parametrize("offset", ["", "-5", "x"])
+def test_an_offset_that_is_none_is_refused(tus: Tus, offset: str) -> None:
+    response = tus.patch(path_of(tus.create()), b"hello", offset)
+    assert (response.status_code, code_of(response)) == (400, "upload_offset_invalid")
+
+
+def test_a_chunk_longer_than_what_is_left_is_refused(tus: Tus) -> None:
+    response = tus.patch(path_of(tus.create(4)), b"hello")
+    assert (response.status_code, code_of(response)) == (413, "upload_too_long")
+
+
+@pytest.mark.parametrize("path", [f"/files/{uuid.uuid4()}", "/files/nonsense", "/files/../admin/"])
+@pytest.mark.parametrize("method", ["HEAD", "PATCH", "DELETE"])
+def test_an_unknown_upload_is_not_found(tus: Tus, method: str, path: str) -> None:
+    body = b"x" if method == "PATCH" else b""
+    assert tus.call(method, path, body, Upload_Offset="0").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PATCH", "DELETE"])
+def test_an_expired_upload_is_gone(tus: Tus, method: str) -> None:
+    url = path_of(tus.create())
+    Upload.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    body = b"x" if method == "PATCH" else b""
+    assert tus.call(method, url, body, Upload_Offset="0").status_code == 410
+
+
+def test_a_finished_upload_cannot_be_terminated_through_the_protocol(tus: Tus) -> None:
+    url = path_of(tus.create(5, b"hello"))
+    response = tus.call("DELETE", url)
+    assert (response.status_code, code_of(response)) == (403, "upload_finished")
+
+
+def test_a_method_the_protocol_does_not_know_is_refused(tus: Tus) -> None:
+    url = path_of(tus.create())
+    assert tus.call("PUT", url, b"x").status_code == 405
+    assert tus.call("GET", "/files/").status_code == 405
+
+
+def test_no_space_left_is_507_and_the_upload_goes_on_later(tus: Tus, settings) -> None:
+    url = path_of(tus.create())
+    settings.MIN_FREE_BYTES = 2**60
+    response = tus.patch(url, b"hello")
+    assert (response.status_code, code_of(response)) == (507, "storage_full")
+    assert tus.create().status_code == 507
+    settings.MIN_FREE_BYTES = 0
+    assert tus.patch(url, b"hello").status_code == 204
+
+
+def test_an_instance_with_its_hands_full_asks_to_come_back_but_answers_heads(tus: Tus) -> None:
+    url = path_of(tus.create())
+    taken = 0
+    while views._slots.acquire(blocking=False):
+        taken += 1
+    try:
+        response = tus.patch(url, b"hello")
+        assert (response.status_code, code_of(response)) == (503, "uploads_busy")
+        assert response["Retry-After"]
+        assert tus.call("HEAD", url).status_code == 200
+    finally:
+        for _ in range(taken):
+            views._slots.release()
+    assert tus.patch(url, b"hello").status_code == 204
+
+
+def test_new_transfers_are_throttled_but_appending_is_not(tus: Tus, settings) -> None:
+    settings.THROTTLES = {**settings.THROTTLES, "transfer_create": "2/minute"}
+    url = path_of(tus.create())
+    tus.create()
+    refused = tus.create()
+    assert (refused.status_code, code_of(refused)) == (429, "too_many_requests")
+    assert int(refused["Retry-After"]) > 0
+    assert tus.patch(url, b"hello").status_code == 204
+
+
+def test_a_site_for_people_who_signed_in_refuses_strangers(tus: Tus, settings) -> None:
+    settings.SEND_POLICY = "signed-in"
+    response = tus.create()
+    assert (response.status_code, code_of(response)) == (401, "sign_in_required")
+
+
+def test_an_upload_goes_on_after_its_senders_session_ended(tus: Tus, settings) -> None:
+    url = path_of(tus.create(10, b"hello"))
+    settings.SEND_POLICY = "staff"
+    assert tus.call("HEAD", url).status_code == 200
+    assert tus.patch(url, b"world", 5).status_code == 204
