@@ -1,0 +1,205 @@
+"""Owns the memory that the processes of one instance share: the drain's phase and one slot per worker.
+
+An anonymous mmap made before the fork, so that whichever worker is asked can answer for the whole instance,
+and a drain reaches all of them at once. Each field has one writer at a time and is one aligned machine word,
+hence no locks between processes. Knows nothing of Django.
+"""
+
+import ctypes
+import mmap
+import os
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from apps.lifecycle.rules import CheckSeen
+from apps.lifecycle.vocabulary import CheckName, DrainPhase, StartPhase
+
+_PHASES: Final = tuple(DrainPhase)
+_CHECKS: Final = tuple(CheckName)
+_START: Final = tuple(StartPhase)
+_REASON_BYTES: Final = 120
+
+
+class _Check(ctypes.Structure):
+    _fields_ = [
+        ("ok", ctypes.c_int64),
+        ("finished_at", ctypes.c_double),
+        ("running_since", ctypes.c_double),
+        ("took_ms", ctypes.c_double),
+        ("reason", ctypes.c_char * _REASON_BYTES),
+    ]
+
+
+class Slot(ctypes.Structure):
+    """What one worker says of itself. Numbers are gauges unless named otherwise; a time of 0.0 is never."""
+
+    _fields_ = [
+        ("taken", ctypes.c_int64),
+        ("pid", ctypes.c_int64),
+        ("reserved_at", ctypes.c_double),
+        ("warmed", ctypes.c_int64),
+        ("stopping", ctypes.c_int64),
+        ("threads_busy", ctypes.c_int64),
+        ("requests_waiting", ctypes.c_int64),
+        ("requests_total", ctypes.c_int64),
+        ("pool_min", ctypes.c_int64),
+        ("pool_max", ctypes.c_int64),
+        ("pool_size", ctypes.c_int64),
+        ("pool_available", ctypes.c_int64),
+        ("pool_waiting", ctypes.c_int64),
+        ("pool_refused_total", ctypes.c_int64),
+        ("free_bytes", ctypes.c_int64),
+        ("start_ms", ctypes.c_double * len(_START)),
+        ("checks", _Check * len(_CHECKS)),
+    ]
+
+    def check_began(self, name: CheckName, now: float) -> None:
+        """Say that a check runs, so that others can see when it hangs."""
+        self.checks[_CHECKS.index(name)].running_since = now
+
+    def check_ended(self, name: CheckName, *, ok: bool, reason: str, began: float, now: float) -> None:
+        """Put a result. Its time comes last: a reader in between sees an old result, not half a new one."""
+        cell = self.checks[_CHECKS.index(name)]
+        cell.ok = int(ok)
+        cell.reason = reason.encode(errors="replace")[: _REASON_BYTES - 1]
+        cell.took_ms = (now - began) * 1000
+        cell.finished_at = now
+        cell.running_since = 0.0
+
+    def checks_seen(self) -> dict[CheckName, CheckSeen]:
+        """All checks as this worker last saw them."""
+        return {name: _seen(cell) for name, cell in zip(_CHECKS, self.checks, strict=True)}
+
+    def put_start(self, phase: StartPhase, milliseconds: float) -> None:
+        """How long a part of this worker's start took."""
+        self.start_ms[_START.index(phase)] = milliseconds
+
+
+def _seen(cell: _Check) -> CheckSeen:
+    return CheckSeen(
+        ok=bool(cell.ok),
+        reason=cell.reason.decode(errors="replace"),
+        finished_at=cell.finished_at or None,
+        running_since=cell.running_since or None,
+        took_ms=cell.took_ms,
+    )
+
+
+class _Header(ctypes.Structure):
+    _fields_ = [
+        ("phase", ctypes.c_int64),
+        ("phase_at", ctypes.c_double),
+        ("began_at", ctypes.c_double),
+        ("workers_wanted", ctypes.c_int64),
+        ("first_ready_at", ctypes.c_double),
+        ("start_ms", ctypes.c_double * len(_START)),
+    ]
+
+
+class Scoreboard:
+    """The shared memory. Made by the master before it forks; each worker writes to its own slot."""
+
+    def __init__(self, *, workers: int, began_at: float | None = None) -> None:
+        # A worker that ends and its successor overlap for a moment, hence twice as many slots as workers.
+        count = 2 * workers + 2
+        self._memory = mmap.mmap(-1, ctypes.sizeof(_Header) + count * ctypes.sizeof(Slot))
+        self._header = _Header.from_buffer(self._memory)
+        self._slots = (Slot * count).from_buffer(self._memory, ctypes.sizeof(_Header))
+        self._header.workers_wanted = workers
+        self._header.began_at = time.monotonic() if began_at is None else began_at
+
+    @property
+    def phase(self) -> DrainPhase:
+        """How far a shutdown has come."""
+        phase: DrainPhase = _PHASES[self._header.phase]
+        return phase
+
+    def enter_phase(self, phase: DrainPhase) -> None:
+        """Only the master calls this; safe in a signal handler (two stores, nothing else)."""
+        self._header.phase_at = time.monotonic()
+        self._header.phase = _PHASES.index(phase)
+
+    @property
+    def began_at(self) -> float:
+        """When the instance's process began."""
+        return float(self._header.began_at)
+
+    @property
+    def workers_wanted(self) -> int:
+        """How many workers the instance should have."""
+        return int(self._header.workers_wanted)
+
+    @property
+    def first_ready_at(self) -> float | None:
+        """When the instance was ready for the first time."""
+        return self._header.first_ready_at or None
+
+    def note_ready(self, now: float) -> None:
+        """Remember that the instance has been ready; the first time counts."""
+        if not self._header.first_ready_at:
+            self._header.first_ready_at = now
+
+    def put_start(self, phase: StartPhase, milliseconds: float) -> None:
+        """How long a part of the master's start took."""
+        self._header.start_ms[_START.index(phase)] = milliseconds
+
+    def start_phases_ms(self) -> dict[str, float]:
+        """The cold start by phase: the master's parts, and of the workers' parts the slowest."""
+        rows = [self._header.start_ms, *(slot.start_ms for slot in self.slots())]
+        return {name.value: round(max(row[i] for row in rows), 1) for i, name in enumerate(_START)}
+
+    def slots(self) -> Iterator[Slot]:
+        """The slots of living workers."""
+        return (slot for slot in self._slots if slot.taken)
+
+    def reserve(self) -> int:
+        """Take a slot for a worker about to be forked. Only the master calls it, so nobody races."""
+        for index, slot in enumerate(self._slots):
+            if not slot.taken or not _alive(slot.pid):
+                ctypes.memset(ctypes.addressof(slot), 0, ctypes.sizeof(Slot))
+                slot.pid = os.getpid()  # until the worker puts its own: reserved by a living process
+                slot.reserved_at = time.monotonic()
+                slot.taken = 1
+                return index
+        raise RuntimeError("more worker processes than the scoreboard has slots")
+
+    def attach(self, index: int) -> Slot:
+        """The worker's own slot, in the worker."""
+        slot: Slot = self._slots[index]
+        slot.pid = os.getpid()
+        return slot
+
+    def release(self, index: int) -> None:
+        """Give back the slot of a worker that has ended."""
+        self._slots[index].taken = 0
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+_board: Scoreboard | None = None
+_own_slot: Slot | None = None
+
+
+def install(board: Scoreboard | None, slot: Slot | None = None) -> None:
+    """Make `board` this process's scoreboard, and `slot` its own part of it (None in the master)."""
+    global _board, _own_slot
+    _board, _own_slot = board, slot
+
+
+def current() -> Scoreboard | None:
+    """This process's scoreboard; None outside a web instance (a Celery worker, a command, a test)."""
+    return _board
+
+
+def own_slot() -> Slot | None:
+    """This worker's slot; None outside a worker of a web instance."""
+    return _own_slot

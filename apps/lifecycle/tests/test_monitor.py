@@ -1,0 +1,104 @@
+"""The checking threads: what hangs or breaks is seen, and holds up nothing else."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+from health_check.base import HealthCheck
+from health_check.exceptions import ServiceUnavailable
+
+from apps.lifecycle import monitor, status
+from apps.lifecycle.checks import LaneSpec, Watched
+from apps.lifecycle.monitor import Lane
+from apps.lifecycle.rules import check_verdict
+from apps.lifecycle.tests.stage import wait_until
+from apps.lifecycle.vocabulary import CheckName
+
+
+class Check(HealthCheck):  # type: ignore[misc]
+    """A check that does what it is told."""
+
+    def __init__(self, work):
+        self.work = work
+        self.runs = 0
+
+    def run(self):
+        self.runs += 1
+        self.work()
+
+
+class SlowToAnswer(HealthCheck):  # type: ignore[misc]
+    async def run(self):
+        await asyncio.sleep(30)
+
+
+@pytest.fixture
+def start_lane():
+    """Run lanes in threads as the monitor does, until the test ends."""
+    threads = []
+
+    def start(name, check, period=0.05):
+        spec = LaneSpec(name.value, (Watched(name, check),), period)
+        threads.append(threading.Thread(target=Lane(spec).run, daemon=True))
+        threads[-1].start()
+
+    yield start
+    monitor.stop()
+    for thread in threads:
+        thread.join(5)
+    monitor._stopped.clear()
+
+
+def _verdict(board, name):
+    (slot,) = board.slots()
+    return check_verdict(
+        slot.checks_seen()[name], now=time.monotonic(), period_seconds=0.05, limit_seconds=0.3
+    )
+
+
+def test_a_hanging_check_fails_once_its_limit_is_over_and_the_others_go_on(board, start_lane):
+    release = threading.Event()
+    hanging, quick = Check(release.wait), Check(lambda: None)
+    start_lane(CheckName.STORAGE, hanging)
+    start_lane(CheckName.REDIS, quick)
+    wait_until(lambda: _verdict(board, CheckName.STORAGE).startswith("no answer"), 2, "the hang is seen")
+    runs = quick.runs
+    wait_until(lambda: quick.runs > runs + 3, 2, "the other lane goes on")
+    assert _verdict(board, CheckName.REDIS) == "ok"
+    assert hanging.runs == 1
+    release.set()
+    wait_until(lambda: _verdict(board, CheckName.STORAGE) == "ok", 2, "it recovers")
+
+
+def test_an_asynchronous_check_that_hangs_is_cut_off(board):
+    lane = Lane(LaneSpec("redis", (), 1))
+    began = time.monotonic()
+    assert lane.ask(Watched(CheckName.REDIS, SlowToAnswer(), "cannot be reached")) == "cannot be reached"
+    assert time.monotonic() - began < 2.5
+
+
+def _fail():
+    raise ServiceUnavailable("connection to db.internal as admin failed")
+
+
+def _break():
+    raise ZeroDivisionError("secret")
+
+
+def test_a_reason_of_ours_replaces_what_a_driver_says(board):
+    lane = Lane(LaneSpec("x", (), 1))
+    assert lane.ask(Watched(CheckName.DATABASE, Check(_fail), "cannot be reached")) == "cannot be reached"
+
+
+def test_a_check_with_a_bug_is_a_failed_check_that_tells_nothing(board):
+    lane = Lane(LaneSpec("x", (), 1))
+    assert lane.ask(Watched(CheckName.STORAGE, Check(_break))) == "the check itself failed"
+
+
+def test_a_failed_check_does_not_keep_the_next_one_of_its_lane_from_running(board):
+    later = Check(lambda: None)
+    watched = (Watched(CheckName.DATABASE, Check(_fail), "no"), Watched(CheckName.MIGRATIONS, later))
+    assert Lane(LaneSpec("x", watched, 1)).round() is False
+    assert later.runs == 1
+    assert status.worker_verdicts(next(board.slots()), time.monotonic())["migrations"] == "ok"

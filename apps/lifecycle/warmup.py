@@ -1,0 +1,55 @@
+"""Owns how an instance gets ready to serve: what the master does once, and each worker after the fork.
+
+Never opens a connection before the fork: two processes would speak on one socket.
+"""
+
+import threading
+import time
+
+import structlog
+from django.core.checks import run_checks
+from django.urls import get_resolver
+
+from apps.lifecycle import monitor, pools, scoreboard
+from apps.lifecycle.rules import all_ok
+from apps.lifecycle.status import readiness, worker_verdicts
+from apps.lifecycle.vocabulary import StartPhase
+
+logger = structlog.get_logger(__name__)
+_POLL_SECONDS = 0.005
+_POOL_TRY_SECONDS = 1.0
+
+
+def prepare_master() -> None:
+    """Before the fork: resolve the URLconf, which imports every view, and name mistakes in the settings."""
+    _ = get_resolver().reverse_dict
+    for mistake in run_checks(tags=["spillway"]):
+        logger.warning("settings_mistake", id=mistake.id, message=mistake.msg, hint=mistake.hint)
+
+
+def start() -> None:
+    """Warm up beside the serving threads: the probes answer "starting" meanwhile."""
+    threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+
+
+def _warm_up() -> None:
+    began = time.monotonic()
+    # The first checks run while the pool opens: neither needs the other.
+    monitor.start()
+    while not pools.open_to_minimum(give_up_at=time.monotonic() + _POOL_TRY_SECONDS):
+        logger.warning("pool_not_open_yet", waited_seconds=round(time.monotonic() - began))
+        # A pool that has given up tries again only when it is asked for a connection, or told to look.
+        pools.refresh()
+    opened = time.monotonic()
+    slot, board = scoreboard.own_slot(), scoreboard.current()
+    if slot is None or board is None:
+        return
+    slot.put_start(StartPhase.POOL, (opened - began) * 1000)
+    while not all_ok(worker_verdicts(slot, time.monotonic())):
+        time.sleep(_POLL_SECONDS)
+    now = time.monotonic()
+    slot.put_start(StartPhase.FIRST_CHECKS, (now - opened) * 1000)
+    slot.warmed = 1
+    # The last worker to get here makes the instance ready; nobody need ask for that to be known.
+    readiness()
+    logger.info("worker_warm", milliseconds=round((now - began) * 1000))
