@@ -1,0 +1,7 @@
+"""Django's registration of apps.accounts."""
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "apps.accounts"

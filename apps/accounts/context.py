@@ -1,0 +1,9 @@
+"""Owns what templates may know about accounts beyond the visitor. Reads settings only."""
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def sign_up(request: HttpRequest) -> dict[str, bool]:
+    """Whether a page should offer strangers an account."""
+    return {"sign_up_open": settings.SIGN_UP}

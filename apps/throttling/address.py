@@ -1,0 +1,19 @@
+"""Owns how a request's client address is found. Reads headers and settings only; the decision is in rules."""
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from apps.throttling.rules import client_network
+
+
+def client_address(request: HttpRequest, *, extra_hops: int = 0) -> str:
+    """Who asks, as an address to throttle and log by; an IPv6 client is its /64 network.
+
+    `extra_hops` are trusted proxies that this request passed on top of settings.TRUSTED_PROXIES: 1 for what
+    came through the internal entry point (the forwardAuth question), which appends itself.
+    """
+    return client_network(
+        forwarded_for=request.META.get("HTTP_X_FORWARDED_FOR", ""),
+        peer=request.META.get("REMOTE_ADDR", ""),
+        trusted_hops=settings.TRUSTED_PROXIES + extra_hops,
+    )
