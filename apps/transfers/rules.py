@@ -1,0 +1,192 @@
+"""Owns the pure decisions about transfers and their files: states, names, limits. No I/O, stdlib only."""
+
+import base64
+import hashlib
+import re
+import unicodedata
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from urllib.parse import quote
+
+NAME_MAX_CHARACTERS = 255
+FALLBACK_NAME = "file"
+# Formatting characters that reorder or hide text: "evil\u202egnp.exe" would be shown as "evilexe.png".
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"  # kept: emoji and several scripts are spelt with them
+
+OPAQUE_TYPE = "application/octet-stream"
+_DOWNLOAD_URI = re.compile(
+    r"/d/(?P<token>[A-Za-z0-9_-]{16,64})"
+    r"/(?P<file>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:\?.*)?"
+)
+_BLOB_KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{32}")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,99}/[a-z0-9][a-z0-9!#$&^_.+-]{0,99}")
+_CONTINUING_RANGE = re.compile(r"bytes=0*[1-9][0-9]{0,18}-[0-9]{0,19}", re.ASCII)
+# Types that no browser runs. Whatever is not listed is served as opaque bytes, so new kinds fail closed.
+_INERT_FAMILIES = ("audio/", "font/", "image/", "video/")
+_INERT_TYPES = frozenset(
+    {
+        "application/gzip",
+        "application/json",
+        "application/pdf",
+        "application/vnd.rar",
+        "application/x-7z-compressed",
+        "application/x-bzip2",
+        "application/x-tar",
+        "application/x-xz",
+        "application/zip",
+        "application/zstd",
+        "text/csv",
+        "text/plain",
+    }
+)
+
+
+class FileState(StrEnum):
+    """Where a file is on its way: `uploading -> processing -> ready`, or `rejected` with a reason."""
+
+    UPLOADING = "uploading"
+    PROCESSING = "processing"
+    READY = "ready"
+    REJECTED = "rejected"
+
+
+class TransferState(StrEnum):
+    """What a transfer's files add up to."""
+
+    EMPTY = "empty"
+    UPLOADING = "uploading"
+    PROCESSING = "processing"
+    READY = "ready"
+
+
+def transfer_state(file_states: Iterable[str]) -> TransferState:
+    """The least advanced state among the files; rejected ones count only when there is nothing else."""
+    states = set(file_states) - {FileState.REJECTED}
+    for state in (FileState.UPLOADING, FileState.PROCESSING, FileState.READY):
+        if state in states:
+            return TransferState(state.value)
+    return TransferState.EMPTY
+
+
+def clean_name(raw: str) -> str:
+    """A name fit to show and to suggest to a browser: the last path component, without control or hidden
+    characters, at most 255 characters with its extension kept. Never empty, never `.` or `..`.
+    """
+    text = clean_line(raw.replace("\\", "/").rsplit("/", 1)[-1])
+    if not text.strip(". " + _JOINERS):
+        return FALLBACK_NAME
+    return _shortened(text)
+
+
+def clean_line(raw: str) -> str:
+    """One line of text without control or hidden characters, white space folded to single spaces."""
+    # White space is folded first: a tab or a line break is a control character, but parts two words.
+    return unicodedata.normalize("NFC", _visible(" ".join(raw.split()))).strip()
+
+
+def clean_message(raw: str) -> str:
+    """Text of several lines without control or hidden characters."""
+    lines = raw.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ").split("\n")
+    return "\n".join(_visible(line).rstrip() for line in lines).strip()
+
+
+def _visible(text: str) -> str:
+    return "".join(c for c in text if c in _JOINERS or unicodedata.category(c) not in _HIDDEN_CATEGORIES)
+
+
+def _shortened(name: str) -> str:
+    if len(name) <= NAME_MAX_CHARACTERS:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    if not dot or not stem or len(extension) > 16:
+        return name[:NAME_MAX_CHARACTERS].rstrip()
+    return stem[: NAME_MAX_CHARACTERS - len(extension) - 1].rstrip() + "." + extension
+
+
+def disposition(name: str) -> str:
+    """A `Content-Disposition` for a download, pure ASCII: RFC 6266 with the name in RFC 5987 encoding.
+
+    The plain `filename` is a fallback for clients that cannot read `filename*`.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = "".join(c if c.isprintable() and c not in '"\\/%;' else "_" for c in plain).strip()
+    plain = plain or FALLBACK_NAME
+    if plain.startswith(".") and not name.startswith("."):
+        plain = FALLBACK_NAME + plain
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
+
+
+def has_expired(expires_at: datetime, now: datetime) -> bool:
+    """Whether a link no longer works; the last moment still counts as alive."""
+    return now > expires_at
+
+
+def downloads_left(limit: int | None, used: int) -> int | None:
+    """How many downloads a transfer still allows; None means as many as wanted."""
+    return None if limit is None else max(0, limit - used)
+
+
+def chosen_days(wanted: int | None, *, default: int, maximum: int) -> int:
+    """The life of a link in days: what the sender chose, within [1, maximum]."""
+    return min(max(1, default if wanted is None else wanted), maximum)
+
+
+def served_type(content_type: str) -> str:
+    """The type a download is served with: the file's own if no browser could run it, else opaque bytes.
+
+    Safe as a header value whatever it is given.
+    """
+    plain = clean_type(content_type)
+    if not plain or "xml" in plain or "svg" in plain:
+        return OPAQUE_TYPE
+    return plain if plain.startswith(_INERT_FAMILIES) or plain in _INERT_TYPES else OPAQUE_TYPE
+
+
+def clean_type(claimed: str) -> str:
+    """The media type a sender claims, without parameters; empty when it does not look like one."""
+    plain = claimed.split(";", 1)[0].strip().lower()
+    return plain if _MEDIA_TYPE.fullmatch(plain) else ""
+
+
+def is_sha256(text: str) -> bool:
+    """Whether this is a SHA-256 in hexadecimal digits."""
+    return bool(_SHA256.fullmatch(text))
+
+
+def is_blob_key(text: str) -> bool:
+    """Whether this names a blob: two levels of fan-out, then 32 hex digits, and nothing else."""
+    return bool(_BLOB_KEY.fullmatch(text))
+
+
+def download_target(uri: str) -> tuple[str, uuid.UUID] | None:
+    """The link's token and the file that `/d/<token>/<file>` names, None for anything else.
+
+    A query is ignored; the path must be written exactly as we write it.
+    """
+    match = _DOWNLOAD_URI.fullmatch(uri)
+    return (match["token"], uuid.UUID(match["file"])) if match else None
+
+
+def starts_over(range_header: str) -> bool:
+    """Whether a request is a download of its own, and not the continuation of one.
+
+    Only a single `bytes=<start>-` or `bytes=<start>-<end>` with a start above 0 continues. A suffix
+    (`bytes=-500`) may reach back to the first byte, and the file server may answer several ranges, or one
+    that it cannot read, with the whole file: all these start over.
+    """
+    return not _CONTINUING_RANGE.fullmatch(range_header.strip().lower())
+
+
+def blob_signature(*, expires: int, key: str, content_type: str, disposition: str, secret: str) -> str:
+    """What the file server compares before it gives bytes: the MD5 of all it acts on, base64url, no padding.
+
+    MD5 because nginx's secure_link knows nothing else. It is keyed: the secret comes last, so a known hash
+    cannot be extended, and no visitor ever sees a signature or a key to build a collision on.
+    """
+    text = f"{expires} {key} {content_type} {disposition} {secret}"
+    digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -1,0 +1,1 @@
+"""Owns the pages and the JSON of transfers: each module parses, calls one service, shapes the result."""

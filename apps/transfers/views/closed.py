@@ -1,0 +1,48 @@
+"""Owns the pages of a link that does not open: gone, used up, behind a password. Decides none of these."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from apps.common.errors import NotFoundError, SpillwayError
+from apps.common.responses import wants_json
+from apps.transfers.errors import (
+    DownloadLimitReachedError,
+    PasswordRequiredError,
+    PasswordWrongError,
+    TransferExpiredError,
+)
+from apps.transfers.models import Transfer
+
+_WHY: dict[type[SpillwayError], str] = {
+    DownloadLimitReachedError: "limit",
+    NotFoundError: "unknown",
+    TransferExpiredError: "expired",
+}
+
+
+def closed_page(request: HttpRequest, error: SpillwayError) -> HttpResponse:
+    """The page of a closed link for people; raises the error again for programs and for other refusals."""
+    why = _WHY.get(type(error))
+    if why is None or wants_json(request):
+        raise error
+    context = {
+        "why": why,
+        "expires_at": getattr(error, "expires_at", None),
+        "request_id": str(getattr(request, "request_id", "")),
+    }
+    return render(request, "transfers/gone.html", context, status=error.status)
+
+
+def password_page(
+    request: HttpRequest, transfer: Transfer, error: PasswordRequiredError | PasswordWrongError
+) -> HttpResponse:
+    """The page that asks for the password; raises the error again for programs."""
+    if wants_json(request):
+        raise error
+    wrong = isinstance(error, PasswordWrongError)
+    # The page that a link opens is an answer, not a failure; a wrong password is one.
+    status = HTTPStatus.FORBIDDEN if wrong or request.path.startswith("/internal/") else HTTPStatus.OK
+    context = {"transfer": transfer, "error": error.text if wrong else ""}
+    return render(request, "transfers/password.html", context, status=status)

@@ -1,0 +1,72 @@
+"""Owns the page where files are dropped, and the request that makes a transfer."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt, csrf_protect, ensure_csrf_cookie
+from django.views.decorators.http import require_POST, require_safe
+
+from apps.accounts.models import User
+from apps.accounts.services import sender_check
+from apps.common.errors import ForbiddenError, SignInRequiredError
+from apps.throttling.address import client_address
+from apps.throttling.services import throttle_hit
+from apps.transfers.services import transfer_create
+from apps.transfers.views.access import private
+from apps.transfers.views.shapes import sender_choices
+
+
+@require_safe
+@ensure_csrf_cookie
+def send_page(request: HttpRequest) -> HttpResponse:
+    """The drop area, or for those who may not send the way to sign in."""
+    return render(request, "transfers/send.html", {"may_send": _may_send(request), **send_limits()})
+
+
+def send_limits() -> dict[str, Any]:
+    """What the page has to know about this site's limits."""
+    return {
+        "max_file_bytes": settings.MAX_FILE_BYTES,
+        "max_files": settings.MAX_TRANSFER_FILES,
+        "expires_days": min(settings.TRANSFER_EXPIRES_DAYS, settings.TRANSFER_EXPIRES_DAYS_MAX),
+        "expires_days_max": settings.TRANSFER_EXPIRES_DAYS_MAX,
+    }
+
+
+def _may_send(request: HttpRequest) -> bool:
+    try:
+        sender_check(user=request.user)
+    except (SignInRequiredError, ForbiddenError):
+        return False
+    return True
+
+
+@require_POST
+@csrf_exempt
+@private
+def create(request: HttpRequest) -> HttpResponse:
+    """201 with the link and the sender's secret.
+
+    A request without any cookie acts in nobody's name, so there is nothing to forge: programs need no CSRF
+    token. Every other one does.
+    """
+    return _create_checked(request) if request.COOKIES else _create(request)
+
+
+def _create(request: HttpRequest) -> HttpResponse:
+    sender_check(user=request.user)
+    throttle_hit(scope="transfer_create", key=client_address(request))
+    owner = request.user if isinstance(request.user, User) else None
+    transfer, secret = transfer_create(owner=owner, **sender_choices(request))
+    body = {
+        "token": transfer.token,
+        "secret": secret,
+        "url": transfer.get_absolute_url(),
+        "manage_url": f"/m/{transfer.token}#{secret}",
+    }
+    return JsonResponse(body, status=201)
+
+
+_create_checked = csrf_protect(_create)
