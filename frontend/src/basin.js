@@ -1,0 +1,42 @@
+// Owns the water: the level, the figure, the sentence and the buttons over it. It must not decide what they say.
+
+const BUTTONS = { sending: ["pause"], stalled: ["pause"], paused: ["resume"], stuck: ["retry"], waiting: ["choose"] };
+const TITLES = { choose: "Drop files here", chosen: "Ready to send", ready: "Ready" };
+const WITH_FIGURE = new Set(["sending", "stalled", "paused", "stuck", "waiting", "processing"]);
+
+export class Basin {
+  #root;
+  #parts;
+
+  constructor(root) {
+    this.#root = root;
+    const find = (selector) => root.querySelector(selector);
+    this.#parts = { water: find(".basin__water"), title: find("[data-title]"), figure: find("#figure"), standing: find("#standing") };
+    this.#parts.percent = find("[data-percent]");
+    this.#parts.buttons = [...root.querySelectorAll("[data-do]")];
+  }
+
+  /** `share` 0..1 of all bytes that are durable on the server; `name` is what is under way. */
+  draw({ phase, share, name, sentence }) {
+    const { water, title, figure, percent, standing, buttons } = this.#parts;
+    this.#root.dataset.phase = phase;
+    water.style.setProperty("--level", share.toFixed(4));
+    title.textContent = TITLES[phase] ?? name;
+    figure.hidden = !WITH_FIGURE.has(phase);
+    percent.textContent = String(Math.floor(share * 100));
+    if (standing.textContent !== sentence) standing.textContent = sentence;
+    this.#showButtons(buttons, BUTTONS[phase] ?? []);
+  }
+
+  // A button that goes away under the keyboard hands the focus to the one that takes its place.
+  #showButtons(buttons, names) {
+    const focused = buttons.find((button) => button === document.activeElement);
+    for (const button of buttons) button.hidden = !names.includes(button.dataset.do);
+    if (focused?.hidden) (buttons.find((button) => !button.hidden) ?? this.#parts.title).focus();
+  }
+
+  /** `handlers`: {pause, resume, retry, choose}. */
+  listen(handlers) {
+    for (const button of this.#parts.buttons) button.addEventListener("click", () => handlers[button.dataset.do]());
+  }
+}

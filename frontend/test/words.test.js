@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { choicesInWords, durationInWords, sizeInWords, standingInWords } from "../src/words.js";
+
+// A number and its unit stand together: between them is a space that never breaks.
+const plain = (words) => words.replaceAll("\u00a0", " ");
+
+test("sizes have one decimal and the server's units", () => {
+  const cases = [[0, "0 bytes"], [1, "1 byte"], [1023, "1023 bytes"], [1024, "1.0 KB"], [1_288_490_189, "1.2 GB"]];
+  for (const [bytes, words] of cases) assert.equal(plain(sizeInWords(bytes)), words);
+});
+
+test("a size just under a step is said in the next unit, never as 1024.0", () => {
+  assert.equal(plain(sizeInWords(1024 ** 2 - 10)), "1.0 MB");
+});
+
+test("durations are rounded as a person would", () => {
+  const cases = [[3, "a few seconds"], [31, "about 40 seconds"], [58, "about 1 minute"], [240, "about 4 minutes"], [7000, "about 2 hours"]];
+  for (const [seconds, words] of cases) assert.equal(durationInWords(seconds), words);
+});
+
+test("an unknown duration says nothing", () => {
+  assert.equal(durationInWords(Infinity), "");
+});
+
+test("the folded choices name expiry and password, and the limit only when there is one", () => {
+  assert.equal(choicesInWords({ days: 7, password: "", downloadLimit: null }), "Expires in 7 days · no password");
+  assert.equal(choicesInWords({ days: 1, password: "x", downloadLimit: 3 }), "Expires tomorrow · password set · at most 3 downloads");
+});
+
+test("a pause says what was kept", () => {
+  const words = standingInWords("paused", { kept: 1_395_864_371 });
+  assert.equal(plain(words), "Paused. We kept 1.3 GB; go on when you like.");
+});
+
+test("while sending without a known speed only the bytes are told", () => {
+  assert.equal(plain(standingInWords("sending", { kept: 0, total: 2048, speed: 0, secondsLeft: Infinity })), "0 bytes of 2.0 KB kept");
+});
