@@ -1,0 +1,55 @@
+"""Owns getting from a fresh checkout to a running tool: packages, front end, then the tool itself.
+
+The standard library only: it runs before anything is installed, in whatever Python was found.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from deploy.fleet.bootstrap.environment import Environment, needed_files
+from deploy.fleet.bootstrap.frontend import Frontend
+from deploy.fleet.bootstrap.steps import Steps
+from deploy.fleet.checkout import ROOT, home
+from deploy.fleet.cli import parse, tell
+from deploy.fleet.errors import FleetError
+
+# What only looks or stops uses what is there: it must work with no network and half an update pulled.
+_INSTALLING = {"up", "manage", "test", "bench"}
+_WITH_FRONT_END = {"up", "test", "bench"}
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        verb, _, _ = parse(arguments)
+        environment = _prepare(verb)
+    except FleetError as error:
+        tell(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("spillway: interrupted; the next try goes on from here.", file=sys.stderr)
+        return 130
+    return _hand_over(environment, arguments)
+
+
+def _prepare(verb: str) -> Environment:
+    environment = Environment(home())
+    if verb not in _INSTALLING:
+        if not environment.usable():
+            raise FleetError("Nothing is set up here yet: run `spillway up` first.")
+        return environment
+    steps = Steps()
+    if environment.home != ROOT:
+        steps.note(f"{ROOT} cannot be written by you: packages and data go to {environment.home}.")
+    with environment.locked(steps):
+        environment.install(needed_files(verb), steps)
+        if verb in _WITH_FRONT_END:
+            Frontend(environment).build(steps)
+    return environment
+
+
+def _hand_over(environment: Environment, arguments: Sequence[str]) -> int:
+    """Become the tool. The caller's folder stays the current one: paths are relative to it."""
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    python = str(environment.python)
+    os.execv(python, [python, "-m", "deploy.fleet", *arguments])  # noqa: S606 (no shell is meant)

@@ -1,0 +1,82 @@
+"""Owns what an operator may ask for and what is a mistake. Validates; starts and writes nothing."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.fleet.errors import UsageError
+
+WEB_MAX = 64
+WORKERS_MAX = 64
+DEFAULT_WEB = 3
+DEFAULT_WORKERS = 1
+DEFAULT_PORT = 8000
+DEFAULT_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Desired:
+    """How large the fleet shall be, and which units the operator holds back (by name)."""
+
+    web: int = DEFAULT_WEB
+    workers: int = DEFAULT_WORKERS
+    paused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """Everything `up` was asked for."""
+
+    data: Path
+    web: int = DEFAULT_WEB
+    workers: int = DEFAULT_WORKERS
+    port: int = DEFAULT_PORT
+    host: str = DEFAULT_HOST
+    detach: bool = False
+
+    @property
+    def address(self) -> str:
+        """What a person types into a browser on this machine."""
+        return f"http://{_shown_host(self.host)}:{self.port}"
+
+
+def _shown_host(host: str) -> str:
+    if host in {"127.0.0.1", "0.0.0.0", "::", "::1", "localhost"}:  # noqa: S104 (compared, not bound)
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
+
+
+def whole_number(text: str, *, name: str, least: int, most: int) -> int:
+    """`text` as a number in [least, most], or a UsageError that names the option and the limits."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        raise UsageError(f"{name} must be a whole number from {least} to {most}, not {text!r}.")
+    return value
+
+
+def web_count(text: str) -> int:
+    return whole_number(text, name="--web", least=1, most=WEB_MAX)
+
+
+def worker_count(text: str) -> int:
+    return whole_number(text, name="--workers", least=1, most=WORKERS_MAX)
+
+
+def port_number(text: str) -> int:
+    return whole_number(text, name="--port", least=1, most=65535)
+
+
+def host_name(text: str) -> str:
+    """An address or name to listen on; whether this machine has it shows when `up` tries it."""
+    if not re.fullmatch(r"[0-9A-Za-z.:-]{1,253}", text):
+        raise UsageError(f"--host must be an address or host name of this machine, not {text!r}.")
+    return text.strip("[]")
+
+
+def data_folder(text: str) -> Path:
+    if not text.strip() or "\0" in text or "\n" in text:
+        raise UsageError("--data must name a folder.")
+    return Path(text).expanduser().absolute()

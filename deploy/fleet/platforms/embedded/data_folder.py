@@ -1,0 +1,144 @@
+"""Owns what lies where in the data folder, and whether it can be used at all. Starts nothing."""
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.fleet.errors import DataFolderError
+
+FREE_BYTES_MIN = 256 * 2**20
+_FOLDERS = (
+    "store",
+    "store/staging",
+    "store/blobs",
+    "static",
+    "redis",
+    "nginx",
+    "traefik",
+    "traefik/dynamic",
+    "run",
+    "logs",
+)
+_UNSAFE = re.compile(r"[\"'\\$`{};\n\r\0]")
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """Paths below `root`; all of them private to the operator but `store` and `static`'s contents."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state.json"
+
+    @property
+    def desired(self) -> Path:
+        return self.root / "desired.json"
+
+    @property
+    def secrets(self) -> Path:
+        return self.root / "secrets.json"
+
+    @property
+    def admin_password(self) -> Path:
+        return self.root / "admin-password"
+
+    @property
+    def greeted(self) -> Path:
+        """There once the admin's password has been shown."""
+        return self.root / "greeted"
+
+    @property
+    def ports(self) -> Path:
+        return self.root / "ports.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "supervisor.lock"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @property
+    def static(self) -> Path:
+        return self.root / "static"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def run(self, name: str) -> Path:
+        """A unit's private folder, made if it is missing."""
+        folder = self.root / "run" / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def prepare(self) -> None:
+        """Create what is missing. Raises DataFolderError, in words, if the folder cannot be used."""
+        check_path(self.root)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            # As root, PostgreSQL runs as `nobody`: it must pass through here, but read nothing.
+            self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            for name in _FOLDERS:
+                (self.root / name).mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise DataFolderError(_cannot_use(self.root, error)) from error
+        check_room(self.root)
+
+
+def _cannot_use(root: Path, error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{error.filename or root} is not a folder: choose another with --data."
+    return f"The data folder {root} cannot be written ({error.strerror}): choose another with --data."
+
+
+def check_path(root: Path) -> None:
+    """Some characters cannot be quoted safely in every configuration file that names the folder."""
+    if _UNSAFE.search(str(root)):
+        raise DataFolderError(
+            f"The data folder's path has an unusual character in it: choose another ({str(root)!r})."
+        )
+
+
+def check_room(root: Path) -> None:
+    free_bytes = shutil.disk_usage(root).free
+    if free_bytes < FREE_BYTES_MIN:
+        raise DataFolderError(
+            f"Only {free_bytes // 2**20} MiB are free on the disk of {root}: "
+            f"make room (at least {FREE_BYTES_MIN // 2**20} MiB) or choose another folder with --data."
+        )
+
+
+def lock_is_held(folder: DataFolder) -> bool:
+    """Whether a supervisor of this folder lives: its lock goes with it, however it ends."""
+    try:
+        with folder.lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+@contextmanager
+def supervisor_lock(folder: DataFolder) -> Iterator[bool]:
+    """Hold the folder's lock; yields whether it was to be had."""
+    with folder.lock.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

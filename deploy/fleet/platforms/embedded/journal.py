@@ -1,0 +1,87 @@
+"""Owns what is remembered of a fleet between two looks: state.json, desired.json and the supervisor's log."""
+
+import logging
+from dataclasses import asdict
+from typing import Any
+
+from apps.lifecycle.vocabulary import InstanceState
+from deploy.fleet.configuration import WEB_MAX, WORKERS_MAX, Desired
+from deploy.fleet.platforms.embedded.data_folder import DataFolder
+from deploy.fleet.ports import Observation, Seen
+from deploy.fleet.processes import Identity
+from deploy.fleet.storage import read_json, write_json
+
+SUPERVISOR = "supervisor"
+log = logging.getLogger("spillway.supervisor")
+
+
+def start_log(folder: DataFolder) -> None:
+    """Send this process's log lines to logs/supervisor.log. A full disk must not stop the supervisor."""
+    logging.raiseExceptions = False
+    handler = logging.FileHandler(folder.log(SUPERVISOR), encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def save(
+    folder: DataFolder, seen: Observation, supervisor: Identity, identities: dict[str, Identity]
+) -> None:
+    """Raises OSError when the disk is full; the next change tries again."""
+    value = asdict(seen)
+    for unit in value["units"]:
+        identity = identities.get(unit["name"])
+        unit["started"] = identity.started if identity else None
+    write_json(folder.state, value | {"supervisor": asdict(supervisor)})
+
+
+def load(folder: DataFolder) -> Observation:
+    """What was saved last; phase `stopped` if nothing was, or nothing readable."""
+    value = read_json(folder.state)
+    if not value:
+        return Observation(phase="stopped")
+    units = [_seen(unit) for unit in value.get("units", [])]
+    return Observation(
+        phase=value.get("phase", "stopped"), address=value.get("address"), release=value.get("release"),
+        step=value.get("step", ""), error=value.get("error", ""), units=units,
+    )  # fmt: skip
+
+
+def _seen(unit: dict[str, Any]) -> Seen:
+    known = {key: unit.get(key) for key in ("name", "kind", "pid", "address", "release")}
+    return Seen(**known, state=InstanceState(unit["state"]), restarts=unit.get("restarts", 0))  # type: ignore[arg-type]
+
+
+def supervisor_of(folder: DataFolder) -> Identity | None:
+    return _identity(read_json(folder.state).get("supervisor") or {})
+
+
+def identities(folder: DataFolder) -> dict[str, Identity]:
+    """Every process that the last supervisor wrote down, dead or alive."""
+    found = {unit["name"]: _identity(unit) for unit in read_json(folder.state).get("units", [])}
+    return {name: identity for name, identity in found.items() if identity}
+
+
+def _identity(value: dict[str, Any]) -> Identity | None:
+    pid, started = value.get("pid"), value.get("started")
+    return Identity(pid, started) if isinstance(pid, int) and isinstance(started, int | float) else None
+
+
+def read_desired(folder: DataFolder) -> Desired:
+    """What the operator wants now. Nonsense in the file falls back to the nearest sense."""
+    value = read_json(folder.desired)
+    plain = Desired()
+    return Desired(
+        web=_count(value.get("web"), plain.web, WEB_MAX),
+        workers=_count(value.get("workers"), plain.workers, WORKERS_MAX),
+        paused=tuple(name for name in value.get("paused") or () if isinstance(name, str)),
+    )
+
+
+def _count(value: Any, default: int, most: int) -> int:
+    return min(max(value, 1), most) if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def write_desired(folder: DataFolder, desired: Desired) -> None:
+    write_json(folder.desired, asdict(desired))

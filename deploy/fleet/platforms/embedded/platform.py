@@ -1,0 +1,181 @@
+"""The embedded platform: a fleet as processes on this machine. Ties lock, supervisor and state together."""
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+from apps.lifecycle.vocabulary import InstanceState
+from deploy.fleet.checkout import ROOT
+from deploy.fleet.configuration import Desired, UpOptions
+from deploy.fleet.errors import FleetError, NotRunningError, StartError
+from deploy.fleet.platforms.embedded import journal, site
+from deploy.fleet.platforms.embedded.credentials import load_or_create
+from deploy.fleet.platforms.embedded.data_folder import DataFolder, lock_is_held, supervisor_lock
+from deploy.fleet.platforms.embedded.network_ports import PortBook, check_public_port
+from deploy.fleet.platforms.embedded.orphans import end_orphans
+from deploy.fleet.platforms.embedded.release import release_of
+from deploy.fleet.platforms.embedded.servers import database_lent
+from deploy.fleet.platforms.embedded.service import Context
+from deploy.fleet.platforms.embedded.supervisor import Supervisor, own_identity
+from deploy.fleet.ports import Observation, Seen, Watcher
+from deploy.fleet.probes import instance_readiness
+from deploy.fleet.processes import Identity, last_lines
+
+# Longer than everything in a fleet may take to stop, one wave after the other.
+_DOWN_SECONDS = 120.0
+_LOOK_SECONDS = 0.1
+
+
+class EmbeddedPlatform:
+    """See deploy.fleet.ports.Platform."""
+
+    name = "embedded"
+
+    def __init__(self, data: Path) -> None:
+        self.folder = DataFolder(data)
+
+    # --- looking ---------------------------------------------------------------------------------------------
+
+    def observe(self) -> Observation:
+        last = journal.load(self.folder)
+        supervised = lock_is_held(self.folder)
+        known = journal.identities(self.folder)
+        alive = {name: identity for name, identity in known.items() if identity.alive()}
+        if not supervised and not alive:
+            return Observation(phase="failed" if last.phase == "failed" else "stopped", error=last.error)
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            units = list(pool.map(lambda unit: _looked_at(unit, alive), last.units))
+        return replace(last, phase=last.phase if supervised else "unsupervised", units=units)
+
+    def logs(self) -> dict[str, Path]:
+        return {file.stem: file for file in sorted(self.folder.logs.glob("*.log"))}
+
+    def admin_password_file(self) -> Path:
+        return self.folder.admin_password
+
+    def first_greeting(self) -> bool:
+        try:
+            self.folder.greeted.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def lent(self) -> AbstractContextManager[dict[str, str]]:
+        return database_lent(self.folder)
+
+    def desired(self) -> Desired:
+        return journal.read_desired(self.folder)
+
+    def wish(self, desired: Desired) -> None:
+        journal.write_desired(self.folder, desired)
+
+    def environment(self) -> dict[str, str]:
+        """Of the fleet as it was last started: ports are remembered, not chosen anew."""
+        if not self.folder.secrets.exists():
+            raise NotRunningError(f"There is no data in {self.folder.root} yet: run `spillway up` first.")
+        last = journal.load(self.folder)
+        port = int((last.address or ":8000").rpartition(":")[2])
+        context = self._context(UpOptions(self.folder.root, port=port), running=True)
+        return site.environment(context)
+
+    def _context(self, options: UpOptions, *, running: bool = False) -> Context:
+        return Context(
+            folder=self.folder,
+            credentials=load_or_create(self.folder),
+            ports=PortBook(self.folder.ports, keep=running),
+            options=options,
+            release=os.environ.get("RELEASE") or release_of(ROOT),
+        )
+
+    # --- starting --------------------------------------------------------------------------------------------
+
+    def check(self, options: UpOptions) -> None:
+        """Everything that would make a start fail and can be seen before it. Raises FleetError."""
+        self.folder.prepare()
+        end_orphans(self.folder)
+        check_public_port(options.host, options.port)
+
+    def run(self, options: UpOptions, watcher: Watcher) -> None:
+        self.folder.prepare()
+        with supervisor_lock(self.folder) as held:
+            if not held:
+                raise StartError("Another `spillway up` is at work in this data folder.")
+            self.check(options)
+            journal.start_log(self.folder)
+            journal.write_desired(self.folder, Desired(options.web, options.workers))
+            Supervisor(self._context(options), own_identity(os.getpid()), watcher).run()
+
+    def up(self, options: UpOptions, watcher: Watcher) -> None:
+        self.folder.prepare()
+        with supervisor_lock(self.folder) as held:
+            if held:
+                self.check(options)
+        supervisor = self._supervise_in_background(options)
+        try:
+            self._follow(supervisor, watcher)
+        except KeyboardInterrupt:
+            supervisor.terminate()
+            supervisor.wait(_DOWN_SECONDS)
+            raise
+
+    def _supervise_in_background(self, options: UpOptions) -> subprocess.Popen[bytes]:
+        argv = [
+            sys.executable, "-m", "deploy.fleet", "supervise", "--data", str(options.data), "--host", options.host,
+            "--port", str(options.port), "--web", str(options.web), "--workers", str(options.workers),
+        ]  # fmt: skip
+        with self.folder.log(journal.SUPERVISOR).open("ab") as log:
+            return subprocess.Popen(
+                argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _follow(self, supervisor: subprocess.Popen[bytes], watcher: Watcher) -> None:
+        while True:
+            ended = supervisor.poll() is not None
+            seen = journal.load(self.folder)
+            ours = (found := journal.supervisor_of(self.folder)) is not None and found.pid == supervisor.pid
+            if ours:
+                watcher(seen)
+                if seen.phase == "ready" and not ended:
+                    return
+            if ended:
+                raise self._why_it_ended(seen if ours else None)
+            time.sleep(_LOOK_SECONDS)
+
+    def _why_it_ended(self, seen: Observation | None) -> FleetError:
+        tail = last_lines(self.folder.log(journal.SUPERVISOR), 12)
+        end_orphans(self.folder)
+        return StartError(
+            seen.error if seen and seen.error else "The supervisor ended while starting.", log_tail=tail
+        )
+
+    # --- stopping --------------------------------------------------------------------------------------------
+
+    def down(self, watcher: Watcher) -> bool:
+        """Stop the fleet, supervised or not; False if there was none."""
+        if not lock_is_held(self.folder):
+            return bool(end_orphans(self.folder))
+        supervisor = journal.supervisor_of(self.folder)
+        if supervisor is not None and supervisor.alive():
+            os.kill(supervisor.pid, 15)
+        until = time.monotonic() + _DOWN_SECONDS
+        while lock_is_held(self.folder) and time.monotonic() < until:
+            watcher(journal.load(self.folder))
+            time.sleep(_LOOK_SECONDS)
+        if supervisor is not None and supervisor.alive():
+            os.kill(supervisor.pid, 9)
+        end_orphans(self.folder)
+        return True
+
+
+def _looked_at(unit: Seen, alive: dict[str, Identity]) -> Seen:
+    """The unit as it is now: its own word where it has one."""
+    if unit.name not in alive:
+        return replace(unit, pid=None, state=InstanceState.STOPPED)
+    if unit.kind != "web" or unit.address is None or unit.state is InstanceState.DRAINING:
+        return unit
+    return replace(unit, state=instance_readiness(unit.address).state)

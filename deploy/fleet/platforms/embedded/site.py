@@ -1,0 +1,152 @@
+"""Owns how our own processes are started: web instances, workers, beat and management commands.
+
+They get everything by environment; this module never imports their code.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.fleet.checkout import ROOT
+from deploy.fleet.platforms.embedded import postgres, redis
+from deploy.fleet.platforms.embedded.service import Context, Service, answer_if, loopback, python
+from deploy.fleet.probes import Answer, instance_is_live, instance_readiness
+from deploy.fleet.processes import OWNER_VARIABLE, Command
+
+BEAT = "beat"
+_GRACEFUL_SECONDS = 30.0
+_DRAIN_SECONDS = 5.0
+_WORKER_STOP_SECONDS = 20.0
+
+
+def web_name(number: int) -> str:
+    return f"web-{number}"
+
+
+def worker_name(number: int) -> str:
+    return f"worker-{number}"
+
+
+def environment(context: Context) -> dict[str, str]:
+    """What every process of the site needs. The operator's own variables pass, but for those that we own."""
+    folder = context.folder
+    return {
+        "ALLOWED_HOSTS": ",".join(_allowed_hosts(context.options.host)),
+        "PUBLIC_URL": context.options.address,
+        **os.environ,
+        "SECRET_KEY": context.credentials.secret_key,
+        "DOWNLOAD_KEY": context.credentials.download_key,
+        "DATABASE_URL": postgres.url(context),
+        "REDIS_URL": redis.url(context),
+        "STORE_ROOT": str(folder.store),
+        "STATIC_ROOT": str(folder.static),
+        "RELEASE": context.release,
+        "TRUSTED_PROXIES": "1",
+        "PYTHONUNBUFFERED": "1",
+        "SPILLWAY_DATA": str(folder.root),
+    }
+
+
+def _allowed_hosts(host: str) -> list[str]:
+    names = ["localhost", "127.0.0.1", "[::1]"]
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 (compared, not bound)
+        names += [socket.gethostname(), *_own_addresses()]
+    else:
+        names.append(f"[{host}]" if ":" in host else host)
+    return list(dict.fromkeys(names))
+
+
+def _own_addresses() -> list[str]:
+    try:
+        found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return [str(address[0]) for *_, address in found if ":" not in str(address[0])]
+
+
+def manage_command(
+    context: Context, arguments: Sequence[str], log: Path, extra: dict[str, str] | None = None
+) -> Command:
+    env = environment(context) | {"ROLE": "manage", "INSTANCE": "manage", **(extra or {})}
+    return Command([python(), str(ROOT / "manage.py"), *arguments], env, ROOT, log)
+
+
+def prepare_command(context: Context) -> Command:
+    """Migrations, assets and the admin in one process: each interpreter costs a second."""
+    extra = {"ADMIN_PASSWORD": context.credentials.admin_password, OWNER_VARIABLE: str(context.folder.root)}
+    return manage_command(
+        context, ["prepare", "--admin-username", "admin"], context.folder.log("prepare"), extra
+    )
+
+
+def _command(context: Context, name: str, role: str, argv: Sequence[str], extra: dict[str, str]) -> Command:
+    env = environment(context) | {
+        "ROLE": role,
+        "INSTANCE": name,
+        "RUN_DIR": str(context.folder.run(name)),
+        OWNER_VARIABLE: str(context.folder.root),
+        **extra,
+    }
+    return Command([python(), "-m", *argv], env, ROOT, context.folder.log(name))
+
+
+def seconds_from_environment(name: str, default: float) -> float:
+    try:
+        return float(os.environ.get(name, default))
+    except ValueError:
+        return default
+
+
+def web(context: Context, number: int) -> Service:
+    """An instance. Its port may change from one start to the next: somebody may have taken the old one."""
+    name = web_name(number)
+    address = loopback(context.ports.claim(name))
+    argv = ["gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), "project.wsgi:application"]
+    drain = seconds_from_environment("DRAIN_SECONDS", _DRAIN_SECONDS)
+    graceful = seconds_from_environment("GRACEFUL_SECONDS", _GRACEFUL_SECONDS)
+    return Service(
+        name=name,
+        kind="web",
+        command=_command(context, name, "web", argv, {"BIND": address}),
+        ready=lambda: instance_readiness(address),
+        live=lambda: instance_is_live(address),
+        address=address,
+        release=context.release,
+        fast_stop_signal=signal.SIGINT,  # no drain: uploads commit and let go, what is in flight ends
+        stop_limit_seconds=drain + graceful + 5.0,
+    )
+
+
+def worker(context: Context, number: int) -> Service:
+    name = worker_name(number)
+    argv = [
+        "celery", "-A", "project", "worker", "-n", f"{name}@spillway", "--loglevel", "INFO",
+        "--concurrency", str(min(os.cpu_count() or 1, 4)), "--without-gossip", "--without-mingle",
+    ]  # fmt: skip
+    return Service(
+        name=name,
+        kind="worker",
+        command=_command(context, name, "worker", argv, {}),
+        ready=lambda: running_word(),
+        release=context.release,
+        stop_limit_seconds=_WORKER_STOP_SECONDS,
+    )
+
+
+def beat(context: Context) -> Service:
+    schedule = context.folder.run(BEAT) / "schedule"
+    argv = ["celery", "-A", "project", "beat", "-s", str(schedule), "--pidfile", "", "--loglevel", "INFO"]
+    return Service(
+        name=BEAT,
+        kind="beat",
+        command=_command(context, BEAT, "beat", argv, {}),
+        ready=lambda: running_word(),
+        release=context.release,
+    )
+
+
+def running_word() -> Answer:
+    """Workers and beat answer no questions: they are as ready as they run."""
+    return answer_if(True)
