@@ -1,0 +1,138 @@
+"""Instances that come and go, and what they need that comes and goes."""
+
+import re
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.e2e.clients import upload, wait_ready
+from tests.e2e.fleet import Fleet, wait_until
+from tests.e2e.load import Load
+
+
+def readiness(fleet: Fleet, addresses: list[str]) -> list[tuple[int, dict[str, object]]]:
+    return [fleet.probe(address, "/readyz") for address in addresses]
+
+
+def pids(fleet: Fleet) -> dict[str, int]:
+    return {i["name"]: i["pid"] for i in fleet.instances()}
+
+
+def test_restarting_each_instance_under_load_fails_no_request(fleet: Fleet) -> None:
+    before = pids(fleet)
+    url, _ = upload(fleet.url, b"hello", name="a.txt")
+    file = wait_ready(url)[0]["url"].removeprefix(fleet.url)
+    with Load(fleet.port, ["/", "/livez", file, "/accounts/login/"]) as load:
+        began = time.monotonic()
+        for name in before:
+            pid = fleet.signal(name, signal.SIGTERM)
+            wait_until(lambda name=name, pid=pid: fleet.unit(name)["pid"] != pid, 30, f"{name} started again")
+            wait_until(fleet.ready, 20, "all instances ready")
+        time.sleep(max(0, 20 - (time.monotonic() - began)))
+    assert load.failed == {}
+    assert load.served > 500
+    assert not set(before.values()) & set(pids(fleet).values())
+
+
+@pytest.mark.parametrize(("service", "check"), [("postgres", "database"), ("redis", "redis")])
+def test_what_all_need_goes_away_and_comes_back(fleet: Fleet, service: str, check: str) -> None:
+    before, addresses = pids(fleet), [i["address"] for i in fleet.instances()]
+    fleet.run("stop", service)
+    try:
+        wait_until(
+            lambda: all(status == 503 and body["checks"][check] != "ok" for status, body in readiness(fleet, addresses)),
+            5 + 2,  # the service itself takes up to two seconds to stop
+            f"/readyz 503 everywhere without {service}",
+        )
+        for _ in range(20):
+            assert [fleet.probe(address, "/livez")[0] for address in addresses] == [200] * len(addresses)
+            time.sleep(0.1)
+        assert requests.get(fleet.url, timeout=10).status_code == 503
+    finally:
+        fleet.run("start", service)
+    wait_until(lambda: fleet.unit(service)["state"] == "ready", 15, f"{service} is back")
+    wait_until(
+        lambda: [status for status, _ in readiness(fleet, addresses)] == [200] * len(addresses), 5, "all ready again"
+    )
+    assert pids(fleet) == before
+    wait_until(lambda: requests.get(fleet.url, timeout=10).status_code == 200, 5, "the site answers")
+
+
+def test_an_instance_that_dies_is_started_again_within_two_seconds(fleet: Fleet) -> None:
+    pid = fleet.kill("web-3")
+    wait_until(lambda: fleet.unit("web-3")["pid"] not in {pid, None}, 2, "web-3 started again")
+
+
+def test_an_instance_that_hangs_is_killed_and_started_again(fleet: Fleet) -> None:
+    unit = fleet.unit("web-3")
+    fleet.stop_all_processes(int(unit["pid"]))
+    wait_until(lambda: fleet.unit("web-3")["pid"] not in {unit["pid"], None}, 15, "web-3 replaced")
+
+
+def test_a_throttle_counts_across_instances(fleet: Fleet) -> None:
+    limit = 60  # THROTTLE_TRANSFER_CREATE
+    fleet.redis().flushdb()
+    with ThreadPoolExecutor(16) as pool:
+        responses = list(pool.map(lambda n: upload(fleet.url, b"", name="a", length=0)[1], range(limit + 30)))
+    statuses = [r.status_code for r in responses]
+    assert statuses.count(201) == limit
+    assert statuses.count(429) == 30
+    refused = next(r for r in responses if r.status_code == 429)
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert len({r.headers["X-Instance"] for r in responses}) == 3
+    fleet.redis().flushdb()
+
+
+def test_a_spoofed_address_changes_nothing_for_a_throttle(fleet: Fleet) -> None:
+    fleet.redis().flushdb()
+    for n in range(60):
+        assert upload(fleet.url, b"", name="a", length=0)[1].status_code == 201, n
+    spoofed = requests.post(
+        f"{fleet.url}/files/",
+        headers={
+            "Tus-Resumable": "1.0.0",
+            "Upload-Length": "0",
+            "Upload-Metadata": "filename YQ==",
+            "X-Forwarded-For": "203.0.113.7",
+            "X-Real-Ip": "203.0.113.7",
+            "X_Forwarded_For": "203.0.113.7",
+            "Forwarded": "for=203.0.113.7",
+        },
+        timeout=10,
+    )
+    fleet.redis().flushdb()
+    assert spoofed.status_code == 429
+
+
+@pytest.mark.parametrize("path", ["/statusz", "/metrics", "/internal/download"])
+def test_what_is_for_operators_is_not_public(fleet: Fleet, path: str) -> None:
+    assert requests.get(fleet.url + path, timeout=10).status_code == 404
+    if path != "/internal/download":
+        assert requests.get(f"http://{fleet.instances()[0]['address']}{path}", timeout=10).status_code == 200
+
+
+def test_assets_of_an_older_release_are_still_served(fleet: Fleet) -> None:
+    page = requests.get(fleet.url, timeout=10).text
+    asset = re.search(r'(/static/[^"]+\.css)"', page)
+    assert asset
+    old = fleet.data / "static" / "build" / "app.0123456789ab.css"
+    old.write_text("/* of an older release */")
+    fleet.run("manage", "prepare")
+    assert requests.get(f"{fleet.url}/static/build/app.0123456789ab.css", timeout=10).status_code == 200
+    current = requests.get(fleet.url + asset[1], timeout=10)
+    assert current.status_code == 200
+    assert "immutable" in current.headers["Cache-Control"]
+
+
+def test_status_names_every_instance_and_service(fleet: Fleet) -> None:
+    status = fleet.status()
+    assert [set(i) for i in status["instances"]] == [{"name", "pid", "address", "release", "state"}] * 3
+    assert {s["name"] for s in status["services"]} >= {"postgres", "redis", "nginx", "traefik", "worker-1", "beat"}
+
+
+def test_statusz_tells_an_operator_everything(fleet: Fleet) -> None:
+    _, body = fleet.probe(fleet.instances()[0]["address"], "/statusz")
+    assert {"instance", "release", "state", "uptime_seconds", "cold_start_ms", "requests", "threads", "pool", "checks"} <= set(body)
