@@ -38,9 +38,16 @@ class Variable:
 REGISTRY: dict[str, Variable] = {}
 
 
-def _read(name: str, kind: str, default: T | _Required, meaning: str, parse: Callable[[str], T]) -> T:
-    shown = "(required)" if isinstance(default, _Required) else _shown(default)
-    REGISTRY[name] = Variable(name, kind, shown, meaning)
+def _read(
+    name: str,
+    kind: str,
+    default: T | _Required,
+    meaning: str,
+    parse: Callable[[str], T],
+    shown: str = "",
+) -> T:
+    described = shown or ("(required)" if isinstance(default, _Required) else _shown(default))
+    REGISTRY[name] = Variable(name, kind, described, meaning)
     raw = _raw(name)
     if raw is None:
         if isinstance(default, _Required):
@@ -72,15 +79,25 @@ def _shown(default: object) -> str:
     return str(default)
 
 
-def text(name: str, meaning: str, *, default: str | _Required = REQUIRED, pattern: str | None = None) -> str:
-    """A string; `pattern` is a regular expression that the whole value must match."""
+def text(
+    name: str,
+    meaning: str,
+    *,
+    default: str | _Required = REQUIRED,
+    pattern: str | None = None,
+    shown: str = "",
+) -> str:
+    """A string; `pattern` is a regular expression that the whole value must match.
+
+    `shown` is the default in words, here and below, where it depends on other variables.
+    """
 
     def parse(raw: str) -> str:
         if pattern and not re.fullmatch(pattern, raw):
             raise ValueError(f"it must look like {pattern}")
         return raw
 
-    return _read(name, "text", default, meaning, parse)
+    return _read(name, "text", default, meaning, parse, shown)
 
 
 def secret(name: str, meaning: str, *, min_length: int = 32) -> str:
@@ -100,10 +117,16 @@ def _long_enough(raw: str, min_length: int) -> str:
 
 
 def integer(
-    name: str, meaning: str, *, default: int | _Required = REQUIRED, minimum: int = 0, maximum: int = 2**62
+    name: str,
+    meaning: str,
+    *,
+    default: int | _Required = REQUIRED,
+    minimum: int = 0,
+    maximum: int = 2**62,
+    shown: str = "",
 ) -> int:
     """A whole number within [minimum, maximum]."""
-    return _read(name, "integer", default, meaning, lambda raw: _within(int(raw), minimum, maximum))
+    return _read(name, "integer", default, meaning, lambda raw: _within(int(raw), minimum, maximum), shown)
 
 
 def number(
@@ -149,9 +172,13 @@ def choice(name: str, meaning: str, *, default: str, among: tuple[str, ...]) -> 
     return _read(name, "|".join(among), default, meaning, parse)
 
 
-def words(name: str, meaning: str, *, default: list[str]) -> list[str]:
+def words(name: str, meaning: str, *, default: list[str], shown: str = "") -> list[str]:
     """A comma-separated list."""
-    return _read(name, "list", default, meaning, lambda raw: [w.strip() for w in raw.split(",") if w.strip()])
+
+    def parse(raw: str) -> list[str]:
+        return [word.strip() for word in raw.split(",") if word.strip()]
+
+    return _read(name, "list", default, meaning, parse, shown)
 
 
 def rate(name: str, meaning: str, *, default: str) -> str:

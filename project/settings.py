@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 from csp.constants import NONE, SELF
 
 from project import env
+from project.branding import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -40,6 +41,7 @@ ALLOWED_HOSTS = env.words(
     "ALLOWED_HOSTS",
     "Host names this site answers to.",
     default=sorted({_public.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"}),
+    shown="the host of PUBLIC_URL, and this machine",
 )
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXIES = env.integer(
@@ -61,7 +63,11 @@ WEB_THREADS = env.integer(
 )
 DB_POOL_MIN = env.integer("DB_POOL_MIN", "Database connections a process keeps open.", default=2, minimum=1)
 DB_POOL_MAX = env.integer(
-    "DB_POOL_MAX", "Most database connections of a process.", default=WEB_THREADS + 2, minimum=1
+    "DB_POOL_MAX",
+    "Most database connections of a process.",
+    default=WEB_THREADS + 2,
+    minimum=1,
+    shown="WEB_THREADS + 2",
 )
 DB_POOL_TIMEOUT_SECONDS = env.number(
     "DB_POOL_TIMEOUT_SECONDS", "How long a request waits for a database connection.", default=3.0, minimum=0.1
@@ -132,6 +138,8 @@ SESSION_COOKIE_NAME = "spillway_session"
 SESSION_COOKIE_SAMESITE = "Lax"
 
 # --- Files
+# Adapters of apps.uploads.ports.BlobStore; each reads the settings it needs.
+BLOB_STORE = "apps.uploads.stores.filesystem.FilesystemStore"
 STORE_ROOT = Path(
     env.text("STORE_ROOT", "The filesystem store's folder: staging/ and blobs/, shared by all instances.")
 )
@@ -217,6 +225,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": SWEEP_SECONDS},
     },
     "expire": {"task": "processing.expire", "schedule": timedelta(seconds=30), "options": {"expires": 30}},
+    "clear_sessions": {"task": "accounts.clear_sessions", "schedule": timedelta(hours=6), "options": {"expires": 3600}},
     "orphans": {
         "task": "processing.collect_orphans",
         "schedule": timedelta(hours=1),
@@ -266,7 +275,12 @@ LOG_FORMAT = env.choice(
 LOGGING_CONFIG = "apps.common.logs.configure"
 LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT, "instance": INSTANCE, "release": RELEASE}
 vars().update(env.email("EMAIL_URL", "Where mail goes.", default="consolemail://"))
-DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "The sender of our mail.", default=f"spillway@{_public.hostname}")
+DEFAULT_FROM_EMAIL = env.text(
+    "MAIL_FROM",
+    "The sender of our mail.",
+    default=f"spillway@{_public.hostname}",
+    shown="spillway@ the host of PUBLIC_URL",
+)
 
 # --- Django
 INSTALLED_APPS = [
@@ -322,6 +336,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "apps.accounts.context.sign_up",
             ]
         },
     }
@@ -349,6 +364,7 @@ STATIC_ROOT = env.text(
     "STATIC_ROOT",
     "The shared folder of all live releases' assets, served by the file server.",
     default=str(BASE_DIR / ".spillway" / "static"),
+    shown=".spillway/static",
 )
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
@@ -356,6 +372,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "project.static.ReleaseManifestStorage"},
 }
 
+CSRF_FAILURE_VIEW = "apps.common.views.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
@@ -390,4 +407,3 @@ MFA_FORMS = {
     "authenticate": "apps.accounts.forms.SecondFactorForm",
     "reauthenticate": "apps.accounts.forms.SecondFactorAgainForm",
 }
-UNFOLD = {"SITE_TITLE": "Spillway", "SITE_HEADER": "Spillway", "SITE_SYMBOL": "water", "SITE_URL": "/"}

@@ -17,5 +17,6 @@ class ReleaseManifestStorage(ManifestStaticFilesStorage):
     manifest_strict = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        # Before Django's own, which reads the manifest at once.
         self.manifest_name = f"staticfiles.{settings.RELEASE}.json"
+        super().__init__(*args, **kwargs)

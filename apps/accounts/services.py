@@ -1,4 +1,4 @@
-"""Owns the use cases about people: who may send, and that a site has its first administrator."""
+"""Owns the use cases about people: who may send, the first administrator, sessions that ended."""
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -6,6 +6,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from apps.accounts.models import User
 from apps.accounts.rules import SendAnswer, SendPolicy, may_send
+from apps.accounts.sessions import SessionStore
 from apps.common.errors import ForbiddenError, SignInRequiredError
 
 
@@ -37,3 +38,8 @@ def admin_ensure(*, username: str, password: str) -> bool:
         defaults={"password": make_password(password), "is_staff": True, "is_superuser": True},
     )
     return made
+
+
+def sessions_clear() -> None:
+    """Remove sessions that have expired, in one DELETE. Several at once do no harm."""
+    SessionStore.clear_expired()

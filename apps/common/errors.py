@@ -81,3 +81,11 @@ class UnavailableError(SpillwayError):
     status = 503
     message = "This cannot be done right now."
     what_to_do = "Try again in a moment; nothing was lost."
+
+
+class CsrfError(ForbiddenError):
+    """The form came without the token that only our own pages have."""
+
+    code = "csrf_failed"
+    message = "This page has been open for too long, or cookies are switched off."
+    what_to_do = "Go back, load the page again and send it once more."

@@ -37,7 +37,9 @@ def configure(options: dict[str, Any]) -> None:
 
 def _stdlib(options: dict[str, Any], shared: list[Processor]) -> dict[str, Any]:
     last: Processor = (
-        structlog.dev.ConsoleRenderer() if options["format"] == "console" else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer()
+        if options["format"] == "console"
+        else structlog.processors.JSONRenderer()
     )
     return {
         "version": 1,

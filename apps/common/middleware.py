@@ -85,6 +85,8 @@ def _refusal(exception: Exception) -> SpillwayError | None:
     if isinstance(exception, OperationalError | InterfaceError | PoolTimeout | TooManyRequests):
         logger.warning("database_unavailable", detail=type(exception).__name__, exc_info=True)
         return UnavailableError(headers={"Retry-After": "2"})
-    if isinstance(exception, RequestDataTooBig | TooManyFieldsSent | SuspiciousOperation | UnreadablePostError):
+    if isinstance(
+        exception, RequestDataTooBig | TooManyFieldsSent | SuspiciousOperation | UnreadablePostError
+    ):
         return InvalidInputError()
     return None

@@ -6,14 +6,13 @@ from django.http import HttpRequest
 from apps.throttling.rules import client_network
 
 
-def client_address(request: HttpRequest, *, extra_hops: int = 0) -> str:
+def client_address(request: HttpRequest) -> str:
     """Who asks, as an address to throttle and log by; an IPv6 client is its /64 network.
 
-    `extra_hops` are trusted proxies that this request passed on top of settings.TRUSTED_PROXIES: 1 for what
-    came through the internal entry point (the forwardAuth question), which appends itself.
+    The same for the proxy's question about a download: its internal entry point adds no entry of its own.
     """
     return client_network(
         forwarded_for=request.META.get("HTTP_X_FORWARDED_FOR", ""),
         peer=request.META.get("REMOTE_ADDR", ""),
-        trusted_hops=settings.TRUSTED_PROXIES + extra_hops,
+        trusted_hops=settings.TRUSTED_PROXIES,
     )

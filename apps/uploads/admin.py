@@ -34,6 +34,7 @@ class PartInline(NeverByHand, TabularInline):  # type: ignore[misc]
 
     model = Part
     per_page = 20
+    hide_title = True
     fields = ("offset", "size", "key")
 
 

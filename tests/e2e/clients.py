@@ -32,7 +32,9 @@ def random_file(path: Path, size: int, seed: int = 1) -> str:
 class Sending:
     """One upload by tuspy that goes on by itself, and counts what it sends."""
 
-    def __init__(self, url: str, file: BinaryIO, *, name: str = "a.bin", chunk_bytes: int = 4 * 2**20, **metadata: str) -> None:
+    def __init__(
+        self, url: str, file: BinaryIO, *, name: str = "a.bin", chunk_bytes: int = 4 * 2**20, **metadata: str
+    ) -> None:
         self.sent_bytes = 0
         self.urls: set[str] = set()
         self.transfer_url = ""

@@ -47,7 +47,9 @@ class Fleet:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
 
-    def run(self, *arguments: str, check: bool = True, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, check: bool = True, timeout: float = 180
+    ) -> subprocess.CompletedProcess[str]:
         """`./spillway <arguments>` on this fleet's data folder."""
         verb, *rest = arguments
         command = [sys.executable, "-m", "deploy.fleet", verb, "--data", str(self.data), *rest]

@@ -16,14 +16,18 @@ class Load:
     fails.
     """
 
-    def __init__(self, port: int, paths: Sequence[str], *, clients: int = 8, limit_seconds: float = 90) -> None:
+    def __init__(
+        self, port: int, paths: Sequence[str], *, clients: int = 8, limit_seconds: float = 90
+    ) -> None:
         self.outcomes: Counter[str] = Counter()
         self._port = port
         self._paths = paths
         self._until = time.monotonic() + limit_seconds
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._client, args=(n,), daemon=True) for n in range(clients)]
+        self._threads = [
+            threading.Thread(target=self._client, args=(n,), daemon=True) for n in range(clients)
+        ]
 
     @property
     def served(self) -> int:

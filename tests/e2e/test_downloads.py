@@ -49,7 +49,9 @@ def test_an_unknown_file_is_not_found(fleet: Fleet, ready: dict[str, object]) ->
     assert requests.get(f"{fleet.url}/d/nonsense/nonsense", timeout=10).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/blobs/", "/d/../blobs/", "/d/%2e%2e/%2e%2e/blobs/", "/static/../store/blobs/"])
+@pytest.mark.parametrize(
+    "path", ["/blobs/", "/d/../blobs/", "/d/%2e%2e/%2e%2e/blobs/", "/static/../store/blobs/"]
+)
 def test_no_path_leads_around_the_question(fleet: Fleet, path: str) -> None:
     key = _some_blob(fleet)
     with requests.Session() as session:
@@ -60,8 +62,15 @@ def test_no_path_leads_around_the_question(fleet: Fleet, path: str) -> None:
 
 def test_the_clients_own_blob_headers_are_not_believed(fleet: Fleet) -> None:
     key = _some_blob(fleet)
-    forged = {"X-Blob-Key": key, "X-Blob-Type": "text/html", "X-Blob-Disposition": "inline", "X-Blob-Expires": "9999999999"}
-    response = requests.get(f"{fleet.url}/d/a/b", headers={**forged, "X-Blob-Signature": "A" * 22}, timeout=10)
+    forged = {
+        "X-Blob-Key": key,
+        "X-Blob-Type": "text/html",
+        "X-Blob-Disposition": "inline",
+        "X-Blob-Expires": "9999999999",
+    }
+    response = requests.get(
+        f"{fleet.url}/d/a/b", headers={**forged, "X-Blob-Signature": "A" * 22}, timeout=10
+    )
     assert response.status_code == 404
 
 

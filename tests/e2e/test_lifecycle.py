@@ -43,7 +43,10 @@ def test_what_all_need_goes_away_and_comes_back(fleet: Fleet, service: str, chec
     fleet.run("stop", service)
     try:
         wait_until(
-            lambda: all(status == 503 and body["checks"][check] != "ok" for status, body in readiness(fleet, addresses)),
+            lambda: all(
+                status == 503 and body["checks"][check] != "ok"
+                for status, body in readiness(fleet, addresses)
+            ),
             5 + 2,  # the service itself takes up to two seconds to stop
             f"/readyz 503 everywhere without {service}",
         )
@@ -55,7 +58,9 @@ def test_what_all_need_goes_away_and_comes_back(fleet: Fleet, service: str, chec
         fleet.run("start", service)
     wait_until(lambda: fleet.unit(service)["state"] == "ready", 15, f"{service} is back")
     wait_until(
-        lambda: [status for status, _ in readiness(fleet, addresses)] == [200] * len(addresses), 5, "all ready again"
+        lambda: [status for status, _ in readiness(fleet, addresses)] == [200] * len(addresses),
+        5,
+        "all ready again",
     )
     assert pids(fleet) == before
     wait_until(lambda: requests.get(fleet.url, timeout=10).status_code == 200, 5, "the site answers")
@@ -130,9 +135,26 @@ def test_assets_of_an_older_release_are_still_served(fleet: Fleet) -> None:
 def test_status_names_every_instance_and_service(fleet: Fleet) -> None:
     status = fleet.status()
     assert [set(i) for i in status["instances"]] == [{"name", "pid", "address", "release", "state"}] * 3
-    assert {s["name"] for s in status["services"]} >= {"postgres", "redis", "nginx", "traefik", "worker-1", "beat"}
+    assert {s["name"] for s in status["services"]} >= {
+        "postgres",
+        "redis",
+        "nginx",
+        "traefik",
+        "worker-1",
+        "beat",
+    }
 
 
 def test_statusz_tells_an_operator_everything(fleet: Fleet) -> None:
     _, body = fleet.probe(fleet.instances()[0]["address"], "/statusz")
-    assert {"instance", "release", "state", "uptime_seconds", "cold_start_ms", "requests", "threads", "pool", "checks"} <= set(body)
+    assert {
+        "instance",
+        "release",
+        "state",
+        "uptime_seconds",
+        "cold_start_ms",
+        "requests",
+        "threads",
+        "pool",
+        "checks",
+    } <= set(body)

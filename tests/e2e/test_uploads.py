@@ -32,7 +32,9 @@ TUS = {"Tus-Resumable": "1.0.0"}
 CHUNK = "application/offset+octet-stream"
 
 
-def test_an_upload_goes_on_while_one_instance_is_killed_and_another_stopped(fleet: Fleet, tmp_path: Path) -> None:
+def test_an_upload_goes_on_while_one_instance_is_killed_and_another_stopped(
+    fleet: Fleet, tmp_path: Path
+) -> None:
     path = tmp_path / "big.bin"
     sha256 = random_file(path, 300 * MIB)
     url, response = upload(fleet.url, b"x", name="first.txt")
@@ -85,7 +87,10 @@ def test_one_long_request_is_handed_over_when_its_instance_stops(fleet: Fleet) -
     offset = int(requests.head(url, headers=TUS, timeout=20).headers["Upload-Offset"])
     assert 0 < offset < len(data)
     rest = requests.patch(
-        url, data=data[offset:], headers={**TUS, "Upload-Offset": str(offset), "Content-Type": CHUNK}, timeout=60
+        url,
+        data=data[offset:],
+        headers={**TUS, "Upload-Offset": str(offset), "Content-Type": CHUNK},
+        timeout=60,
     )
     assert rest.headers["Upload-Offset"] == str(len(data))
     (ready,) = wait_ready(created.headers["Transfer-URL"])
@@ -151,7 +156,9 @@ def test_a_file_gets_ready_once_when_its_worker_is_killed(fleet: Fleet, tmp_path
             fleet.url, file, chunk_bytes=16 * MIB, name="big.bin", transfer=first.headers["Transfer-Secret"]
         ).run()
     assembly = fleet.data / "store" / "assembly"
-    wait_until(lambda: assembly.is_dir() and any(p.stat().st_size for p in assembly.iterdir()), 30, "assembling")
+    wait_until(
+        lambda: assembly.is_dir() and any(p.stat().st_size for p in assembly.iterdir()), 30, "assembling"
+    )
     fleet.kill("worker-1")
     states = {f["name"]: f["state"] for f in files_of(transfer_url)}
     assert states["big.bin"] == "processing"
@@ -172,7 +179,10 @@ def test_files_get_ready_although_redis_is_flushed_in_the_middle(fleet: Fleet) -
 
 @pytest.mark.parametrize("name", ["page.html", "drawing.svg"])
 def test_markup_opened_by_its_link_is_saved_and_not_shown(fleet: Fleet, name: str) -> None:
-    body = {"page.html": b"<!doctype html><script>alert(1)</script>", "drawing.svg": b"<svg onload='alert(1)'/>"}
+    body = {
+        "page.html": b"<!doctype html><script>alert(1)</script>",
+        "drawing.svg": b"<svg onload='alert(1)'/>",
+    }
     url, _ = upload(fleet.url, body[name], name=name)
     response = download(wait_ready(url)[0])
     assert response.headers["Content-Disposition"].startswith("attachment;")

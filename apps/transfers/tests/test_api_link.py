@@ -148,6 +148,17 @@ class TestClosedLinks:
         assert int(answers[-1]["Retry-After"]) >= 1
         assert charlie.get(sent.link).status_code == 200
 
+    def test_a_page_that_looks_again_for_its_files_is_no_new_opening(self, bob, sent, settings):
+        settings.THROTTLES = {**settings.THROTTLES, "link_open": "2/minute"}
+        looks = [bob.get(sent.link, headers={"HX-Request": "true"}).status_code for _ in range(5)]
+        assert looks == [200] * 5
+
+    def test_guessing_links_is_throttled_even_for_whoever_claims_to_look_again(self, charlie, db, settings):
+        settings.THROTTLES = {**settings.THROTTLES, "link_open": "2/minute"}
+        guess = {"HX-Request": "true", **JSON}
+        tries = [charlie.get("/t/abcdefghijklmnopqrstuv", headers=guess).status_code for _ in range(3)]
+        assert tries == [404, 404, 429]
+
 
 class TestPassword:
     @pytest.fixture

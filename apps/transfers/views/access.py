@@ -47,10 +47,18 @@ def private(view: View[P]) -> View[P]:
 
 
 def open_link(request: HttpRequest, token: str) -> Transfer:
-    """The living transfer behind a link, with its files. Raises NotFoundError and TransferExpiredError."""
-    throttle_hit(scope="link_open", key=client_address(request))
+    """The living transfer behind a link. Raises NotFoundError, TransferExpiredError, TooManyRequestsError.
+
+    An open page that looks again for its files is not another opening, unless it finds nothing: recipients
+    behind one address would else shut each other out.
+    """
+    looks_again = "HX-Request" in request.headers
+    if not looks_again:
+        throttle_hit(scope="link_open", key=client_address(request))
     transfer = Transfer.objects.linked(token).first()
     if transfer is None:
+        if looks_again:
+            throttle_hit(scope="link_open", key=client_address(request))
         raise NotFoundError
     check_alive(transfer)
     return transfer

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Self
 
 from apps.uploads.ports import PartMissingError, PartRef, StoreError, StoreFullError, Writer
 
@@ -111,6 +112,11 @@ class FilesystemStore:
     def __init__(self, root: Path, *, fsync: bool = True) -> None:
         self._root = root
         self._fsync = fsync
+
+    @classmethod
+    def from_settings(cls, settings: Any) -> Self:
+        """As the site's settings say: STORE_ROOT and FSYNC."""
+        return cls(Path(settings.STORE_ROOT), fsync=settings.FSYNC)
 
     def open_part(self, upload_id: uuid.UUID, key: str) -> Writer:
         """A new file in the upload's own folder."""

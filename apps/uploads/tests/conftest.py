@@ -1,18 +1,21 @@
-"""What tests of uploads share: a transfer of Alice's, uploads in it, and bodies to append."""
+"""What tests of uploads share: a transfer of Alice's, uploads in it, and bodies to append.
+
+Models are imported where they are used: this file is read before Django is set up when only this folder is run.
+"""
 
 import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from django.utils import timezone
 
-from apps.transfers.models import File, Transfer, secret_digest
-from apps.uploads.models import Part, Upload
-from apps.uploads.ports import PartRef
-from apps.uploads.store import blob_store
+if TYPE_CHECKING:
+    from apps.transfers.models import Transfer
+    from apps.uploads.models import Upload
 
 SECRET = "alice-keeps-this-to-herself"
 
@@ -42,14 +45,19 @@ class Body:
 
 
 @pytest.fixture
-def transfer(db: None, store_root: Path) -> Transfer:
+def transfer(db: None, store_root: Path) -> "Transfer":
+    from apps.transfers.models import Transfer, secret_digest
+
     return Transfer.objects.create(
         secret_digest=secret_digest(SECRET), expires_at=timezone.now() + timedelta(days=1)
     )
 
 
 @pytest.fixture
-def make_upload(transfer: Transfer) -> Callable[..., Upload]:
+def make_upload(transfer: "Transfer") -> Callable[..., "Upload"]:
+    from apps.transfers.models import File
+    from apps.uploads.models import Upload
+
     def make(length: int = 10, **fields: object) -> Upload:
         file = File.objects.create(transfer=transfer, name="a.bin", size=length)
         values = {"expires_at": timezone.now() + timedelta(hours=1)} | fields
@@ -60,6 +68,10 @@ def make_upload(transfer: Transfer) -> Callable[..., Upload]:
 
 def staged(upload_id: uuid.UUID) -> bytes:
     """The durable bytes of an upload, as a worker would read them."""
+    from apps.uploads.models import Part
+    from apps.uploads.ports import PartRef
+    from apps.uploads.store import blob_store
+
     parts = [PartRef(p.key, p.size) for p in Part.objects.filter(upload_id=upload_id).order_by("offset")]
     return b"".join(bytes(block) for block in blob_store().read_parts(upload_id, parts))
 

@@ -1,0 +1,77 @@
+"""Owns making database and assets fit this release: migrations, hashed assets, the first admin. Safe to repeat.
+
+One process does all of it, and what is done already is found out cheaply: this stands between `up` and the first page.
+"""
+
+import hashlib
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+# Any number that nothing else locks on: one release prepares at a time.
+_LOCK = 7_311_905
+
+
+class Command(BaseCommand):
+    """`manage.py prepare [--admin-username NAME]`; the admin's password is read from ADMIN_PASSWORD."""
+
+    help = "Migrate the database, collect the assets and make the first admin, as far as that is still to do."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--admin-username", default="", help="also make this admin, if there is none yet")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with _alone():
+            migrate()
+            if options["admin_username"]:
+                call_command("ensure_admin", username=options["admin_username"])
+        collect_assets()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def migrate() -> bool:
+    """Apply what is missing; returns whether anything was."""
+    executor = MigrationExecutor(connection)
+    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return False
+    call_command("migrate", interactive=False)
+    return True
+
+
+def collect_assets() -> bool:
+    """Hash and copy the assets, unless exactly these were collected for this release; returns whether they were."""
+    stamp = Path(settings.STATIC_ROOT) / f".collected.{settings.RELEASE}"
+    found = _fingerprint()
+    if stamp.is_file() and stamp.read_text() == found:
+        return False
+    call_command("collectstatic", interactive=False, verbosity=0)
+    stamp.write_text(found)
+    return True
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            found = Path(storage.path(name)).stat()
+            digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
