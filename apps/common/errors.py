@@ -6,6 +6,12 @@ the rules they belong to.
 
 from typing import Any, ClassVar
 
+from django.db import InterfaceError, OperationalError
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+# What a database that cannot be reached, or a pool without a free connection, is noticed by.
+DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeout, TooManyRequests)
+
 
 class SpillwayError(Exception):
     """A refusal with a stable `code`. `message` reaches clients: no paths, no internals.

@@ -7,12 +7,16 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
-from django.db import InterfaceError, OperationalError
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
-from psycopg_pool import PoolTimeout, TooManyRequests
 
-from apps.common.errors import InvalidInputError, SpillwayError, UnavailableError
+from apps.common.errors import (
+    DATABASE_ERRORS,
+    ForbiddenError,
+    InvalidInputError,
+    SpillwayError,
+    UnavailableError,
+)
 from apps.common.metrics import REFUSALS
 from apps.common.responses import error_response
 
@@ -82,11 +86,13 @@ class ErrorMiddleware:
 def _refusal(exception: Exception) -> SpillwayError | None:
     if isinstance(exception, SpillwayError):
         return exception
-    if isinstance(exception, OperationalError | InterfaceError | PoolTimeout | TooManyRequests):
+    if isinstance(exception, DATABASE_ERRORS):
         logger.warning("database_unavailable", detail=type(exception).__name__, exc_info=True)
         return UnavailableError(headers={"Retry-After": "2"})
     if isinstance(
         exception, RequestDataTooBig | TooManyFieldsSent | SuspiciousOperation | UnreadablePostError
     ):
         return InvalidInputError()
+    if isinstance(exception, PermissionDenied):
+        return ForbiddenError()
     return None

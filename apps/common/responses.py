@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from apps.common.errors import SpillwayError
+from apps.common.errors import DATABASE_ERRORS, SpillwayError
 
 _PROGRAM_PATHS = ("/files/", "/transfers/")
 
@@ -62,4 +62,16 @@ def error_page(
         "what_to_do": what_to_do,
         "request_id": str(getattr(request, "request_id", "")),
     }
-    return render(request, "error.html", context, status=status)
+    return render(_asker(request, status), "error.html", context, status=status)
+
+
+def _asker(request: HttpRequest, status: int) -> HttpRequest | None:
+    """The request, unless asking who is looking could fail: that needs the database, which may be what is gone."""
+    if status >= 500:
+        return None
+    try:
+        # Read now, while a failure can still be answered: the template would ask for it in the middle of a page.
+        _ = getattr(request, "user", None) and request.user.is_authenticated
+    except DATABASE_ERRORS:
+        return None
+    return request

@@ -53,8 +53,9 @@ def on_starting(server: Any) -> None:
 
 def when_ready(server: Any) -> None:
     """The sockets listen, the workers come next: from here on a SIGTERM is a drain."""
-    seconds = float(os.environ.get("DRAIN_SECONDS", "5"))
-    DrainOnSignal(server, _board(), drain_seconds=seconds, say=_say).install()
+    from django.conf import settings
+
+    DrainOnSignal(server, _board(), drain_seconds=settings.DRAIN_SECONDS, say=_say).install()
     # What has been loaded stays; left out of collections it also stays shared between master and workers.
     gc.freeze()
     gc.enable()

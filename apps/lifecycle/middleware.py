@@ -33,6 +33,8 @@ class ProbeMiddleware:
         response = probe(request)
         response["Cache-Control"] = "no-store"
         response["Content-Length"] = str(len(response.content))
+        # A 503 of a probe is an answer, not an error: Django would log each as one.
+        response._has_been_logged = True  # type: ignore[attr-defined]
         if request.method == "HEAD":
             response.content = b""
         return response

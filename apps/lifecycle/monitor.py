@@ -123,7 +123,13 @@ class DatabaseLane(Lane):
         return fine
 
     def ask(self, watched: Watched) -> str:
-        """As any lane, but over this thread's own connection, whose socket is cut when the time is up."""
+        """As any lane, but over this thread's own connection; requests learn whether to wait for theirs."""
+        reason = self._ask_in_time(watched)
+        if watched.name is CheckName.DATABASE:
+            pools.expect_database(reason == CHECK_OK)
+        return reason
+
+    def _ask_in_time(self, watched: Watched) -> str:
         try:
             wrapper = self._connected()
         except DatabaseError:

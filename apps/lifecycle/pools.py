@@ -6,12 +6,14 @@ Never takes a connection that a request could have.
 import time
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from apps.lifecycle.rules import PoolSeen
 
+_NO_DATABASE_SECONDS = 0.2
 Pool = ConnectionPool[Connection[Any]]
 
 
@@ -72,6 +74,17 @@ def refresh() -> None:
     worn = pool()
     if worn is not None and not worn.closed:
         worn.check()
+
+
+def expect_database(there: bool) -> None:
+    """How long requests wait for a connection: as configured, or hardly at all while there is no database.
+
+    A page may ask for a connection several times. Waiting each time for what is known to be gone would keep all
+    threads busy for as long as the outage lasts, and slow even the pages that need no database.
+    """
+    waited_for = pool()
+    if waited_for is not None:
+        waited_for.timeout = settings.DB_POOL_TIMEOUT_SECONDS if there else _NO_DATABASE_SECONDS
 
 
 def close() -> None:

@@ -5,7 +5,12 @@ import { sayTimes } from "./dates.js";
 
 const LOOK_EVERY_MS = 2000;
 
+// A list of hundreds of rows is fetched more rarely: it is as long as it is.
+const ROWS_PER_TURN = 100;
+
 const look = (list) => list.dispatchEvent(new Event("look"));
+
+const itsTurn = (list, turn) => turn % Math.ceil((list.childElementCount + 1) / ROWS_PER_TURN) === 0;
 
 const mayChange = (list) => list.hasAttribute("data-busy") || list.querySelector("[data-pending]") !== null;
 
@@ -21,8 +26,12 @@ export function sendOurHeaders() {
 
 export function watchLists() {
   document.addEventListener("htmx:after:swap", (event) => sayTimes(event.target));
+  let turn = 0;
   setInterval(() => {
+    turn += 1;
     if (document.hidden && !document.querySelector("[data-busy]")) return;
-    for (const list of document.querySelectorAll("[data-poll][hx-get]")) if (mayChange(list)) look(list);
+    for (const list of document.querySelectorAll("[data-poll][hx-get]")) {
+      if (mayChange(list) && itsTurn(list, turn)) look(list);
+    }
   }, LOOK_EVERY_MS);
 }

@@ -44,7 +44,7 @@ export function choicesInWords({ days, password, downloadLimit }) {
 }
 
 const SENTENCES = {
-  chosen: ({ files, total }) => `${filesInWords(files)}, ${sizeInWords(total)}. Add more, or send them.`,
+  chosen: ({ files, total }) => `${filesInWords(files)}, ${sizeInWords(total)}. Add more, or send ${files === 1 ? "it" : "them"}.`,
   sending: ({ kept, total, speed, secondsLeft }) =>
     [
       `${sizeInWords(kept)} of ${sizeInWords(total)} kept`,
@@ -63,6 +63,12 @@ const SENTENCES = {
   ready: ({ files, total }) => `${filesInWords(files)}, ${sizeInWords(total)}. Ready to be downloaded.`,
   choose: () => "",
 };
+
+/** What the tab says while one looks at another: the share as long as it grows. */
+export function windowTitle(phase, share, name) {
+  const standing = ["sending", "stalled"].includes(phase) ? `${Math.floor(share * 100)}%` : { ready: "Ready" }[phase];
+  return [standing, name, "Spillway"].filter(Boolean).join(" · ");
+}
 
 /** The one sentence that tells how things stand. */
 export function standingInWords(phase, figures) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { choicesInWords, durationInWords, sizeInWords, standingInWords } from "../src/words.js";
+import { choicesInWords, durationInWords, sizeInWords, standingInWords, windowTitle } from "../src/words.js";
 
 // A number and its unit stand together: between them is a space that never breaks.
 const plain = (words) => words.replaceAll("\u00a0", " ");
@@ -31,6 +31,11 @@ test("the folded choices name expiry and password, and the limit only when there
 test("a pause says what was kept", () => {
   const words = standingInWords("paused", { kept: 1_395_864_371 });
   assert.equal(plain(words), "Paused. We kept 1.3 GB; go on when you like.");
+});
+
+test("the tab tells the share while it grows, and never more than there is", () => {
+  assert.equal(windowTitle("sending", 0.999, "Film"), "99% · Film · Spillway");
+  assert.equal(windowTitle("paused", 0.5, "Film"), "Film · Spillway");
 });
 
 test("while sending without a known speed only the bytes are told", () => {

@@ -1,1 +1,1 @@
-"""Tests on a real fleet: instances, worker, beat, PostgreSQL, Redis, Traefik and nginx, as `./spillway up` starts them."""
+"""Tests on a real fleet, as `./spillway up` starts it: instances, worker, beat, PostgreSQL, Redis, Traefik, nginx."""

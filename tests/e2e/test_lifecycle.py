@@ -40,6 +40,7 @@ def test_restarting_each_instance_under_load_fails_no_request(fleet: Fleet) -> N
 @pytest.mark.parametrize(("service", "check"), [("postgres", "database"), ("redis", "redis")])
 def test_what_all_need_goes_away_and_comes_back(fleet: Fleet, service: str, check: str) -> None:
     before, addresses = pids(fleet), [i["address"] for i in fleet.instances()]
+    unfinished = upload(fleet.url, b"", name="a", length=5)[1].headers["Location"]
     fleet.run("stop", service)
     try:
         wait_until(
@@ -54,6 +55,8 @@ def test_what_all_need_goes_away_and_comes_back(fleet: Fleet, service: str, chec
             assert [fleet.probe(address, "/livez")[0] for address in addresses] == [200] * len(addresses)
             time.sleep(0.1)
         assert requests.get(fleet.url, timeout=10).status_code == 503
+        # Any 5xx here would make the common JavaScript client start over.
+        assert requests.head(unfinished, headers={"Tus-Resumable": "1.0.0"}, timeout=10).status_code == 423
     finally:
         fleet.run("start", service)
     wait_until(lambda: fleet.unit(service)["state"] == "ready", 15, f"{service} is back")

@@ -78,7 +78,9 @@ def test_an_errors_headers_and_data_reach_the_client() -> None:
 
 @pytest.mark.django_db
 def test_a_form_without_its_token_is_refused_in_our_shape() -> None:
-    response = Client(enforce_csrf_checks=True).post("/accounts/login/", {}, headers={"Accept": "application/json"})
+    response = Client(enforce_csrf_checks=True).post(
+        "/accounts/login/", {}, headers={"Accept": "application/json"}
+    )
     assert (response.status_code, response.json()["error"]["code"]) == (403, "csrf_failed")
 
 
@@ -92,3 +94,16 @@ def test_the_log_names_the_route_and_never_a_links_token(caplog: pytest.LogCaptu
     RequestContextMiddleware(view)(request)
     assert "request" in caplog.text
     assert "a-secret-token" not in caplog.text
+
+
+def test_an_error_page_is_made_even_when_nobody_can_say_who_is_looking() -> None:
+    class Unknown:
+        @property
+        def is_authenticated(self) -> bool:
+            raise OperationalError("the database is gone")
+
+    request = RequestFactory().get("/nowhere", headers={"Accept": "text/html"})
+    request.user = Unknown()
+    response = error_response(request, NotFoundError())
+    assert response.status_code == 404
+    assert b"There is nothing here" in response.content

@@ -7,6 +7,7 @@ import time
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
 
 from apps.lifecycle import drain
 
@@ -33,6 +34,11 @@ def until_hand_over(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"handed_over": drain.should_hand_over(), "seconds": time.monotonic() - began})
 
 
+@csrf_exempt
+def body(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"length": len(request.read())})
+
+
 def die(request: HttpRequest) -> HttpResponse:
     os.kill(os.getpid(), signal.SIGKILL)
     return HttpResponse()
@@ -43,6 +49,7 @@ urlpatterns = [
     path("sleep/<int:milliseconds>", sleep, name="sleep"),
     path("query/<int:milliseconds>", query, name="query"),
     path("until-hand-over", until_hand_over, name="until-hand-over"),
+    path("body", body, name="body"),
     path("die", die, name="die"),
     path("", include("apps.lifecycle.urls")),
 ]

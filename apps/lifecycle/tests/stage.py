@@ -198,7 +198,10 @@ class Clients:
 class Load:
     """Requests without a pause from a few threads, on kept-alive connections or on one each, until stopped."""
 
-    def __init__(self, instance: Instance, path: str, *, threads: int = 4, keep_alive: bool) -> None:
+    def __init__(
+        self, instance: Instance, path: str, *, threads: int = 4, keep_alive: bool, body: bytes | None = None
+    ) -> None:
+        self._body = body
         self.statuses: list[int] = []
         self._instance, self._path, self._keep_alive = instance, path, keep_alive
         self._ended = threading.Event()
@@ -219,7 +222,7 @@ class Load:
 
     def _ask(self, connection: http.client.HTTPConnection) -> tuple[http.client.HTTPConnection | None, int]:
         try:
-            connection.request("GET", self._path)
+            connection.request("POST" if self._body else "GET", self._path, self._body)
             answer = connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException):

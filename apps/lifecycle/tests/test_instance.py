@@ -1,5 +1,6 @@
 """A real gunicorn with the real configuration: how it starts, drains, stops and replaces its workers."""
 
+import json
 import os
 import signal
 import socket
@@ -230,3 +231,36 @@ def test_no_header_can_change_the_path_of_a_request(instance):
             b"SCRIPT_NAME: /x\r\n\r\n"
         )
         assert wire.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def _log_lines(instance):
+    return [json.loads(line) for line in instance.log.read_text().splitlines() if line.startswith("{")]
+
+
+def test_a_drain_too_short_for_the_proxy_is_named_in_the_log_at_the_start(instance):
+    (line,) = [line for line in _log_lines(instance) if line["event"] == "settings_mistake"]
+    assert line["id"] == "spillway.E001"
+
+
+def test_every_log_line_is_json_and_names_the_instance(instance):
+    text = instance.log.read_text().splitlines()
+    assert len(_log_lines(instance)) == len(text)
+    assert {line["instance"] for line in _log_lines(instance)} == {"web-shared"}
+
+
+def test_no_answer_and_no_log_line_tells_a_secret(instance, stage):
+    secrets = [stage.context.credentials.postgres_password, stage.context.credentials.redis_password]
+    secrets += [stage.context.credentials.secret_key, stage.context.credentials.download_key]
+    seen = instance.log.read_text()
+    seen += "".join(str(instance.get(path)) for path in ("/livez", "/readyz", "/statusz", "/metrics"))
+    assert not [secret for secret in secrets if secret in seen]
+
+
+def test_many_clients_with_bodies_lose_no_request_when_the_instance_drains(start_instance):
+    instance = start_instance()
+    load = Load(instance, "/body", threads=24, keep_alive=True, body=b"x" * 100_000)
+    instance.send(signal.SIGTERM)
+    time.sleep(DRAIN_SECONDS - 0.3)
+    statuses = load.stop()
+    assert len(statuses) > 100
+    assert set(statuses) == {200}

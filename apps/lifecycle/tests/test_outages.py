@@ -1,6 +1,7 @@
 """What an instance needs goes away and comes back: unready within 5 s, never restarted, ready again within 5 s."""
 
 import shutil
+import time
 
 from apps.lifecycle.tests.stage import Clients, Instance, Server, wait_until
 
@@ -9,8 +10,6 @@ BACK_SECONDS = 5
 
 
 def _survives(instance: Instance, server: Server, *, check: str, down_seconds: float) -> None:
-    import time
-
     pid = instance.get("/statusz")[1]["workers"][0]["pid"]
     server.stop()
     instance.wait_unready(NOTICED_SECONDS)
@@ -42,6 +41,18 @@ def test_requests_during_a_database_outage_do_not_poison_the_pool(start_instance
     stage.postgres.start()
     instance.wait_ready(BACK_SECONDS)
     assert {answer.result()[0] for answer in clients.ask("/query/1", 24)} == {200}
+
+
+def test_requests_fail_quickly_while_the_database_is_known_to_be_gone(start_instance, stage):
+    instance = start_instance()
+    stage.postgres.stop()
+    instance.wait_unready(NOTICED_SECONDS)
+    began = time.monotonic()
+    assert instance.get("/query/1")[0] == 503
+    assert time.monotonic() - began < 1.5
+    stage.postgres.start()
+    instance.wait_ready(BACK_SECONDS)
+    assert instance.get("/query/1")[0] == 200
 
 
 def test_a_restart_of_the_database_leaves_no_dead_connection_to_requests(start_instance, stage):

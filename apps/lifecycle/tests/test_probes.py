@@ -83,6 +83,11 @@ def test_a_probe_sets_no_cookie_and_is_never_cached(client, board, path):
     assert answer["Cache-Control"] == "no-store"
 
 
+def test_a_503_of_a_probe_is_not_logged_as_an_error(client, board, caplog):
+    assert client.get("/readyz").status_code == 503
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/statusz", "/metrics"])
 def test_a_probe_takes_only_get_and_head(client, board, path):
     assert client.post(path).status_code == 405

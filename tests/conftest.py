@@ -10,12 +10,15 @@ import pytest
 from tests.e2e.fleet import Fleet, wait_until
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here needs a fleet."""
+    """Everything in these folders needs a fleet, or a browser besides."""
     here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if here / "e2e" in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+        if here / "browser" in item.path.parents:
+            item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture(scope="session")
