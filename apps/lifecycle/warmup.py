@@ -7,8 +7,11 @@ import threading
 import time
 
 import structlog
+from django.conf import settings
 from django.core.checks import run_checks
+from django.template.loader import get_template
 from django.urls import get_resolver
+from django.utils.module_loading import import_string
 
 from apps.lifecycle import monitor, pools, scoreboard
 from apps.lifecycle.rules import all_ok
@@ -21,8 +24,17 @@ _POOL_TRY_SECONDS = 1.0
 
 
 def prepare_master() -> None:
-    """Before the fork: resolve the URLconf, which imports every view, and name mistakes in the settings."""
-    _ = get_resolver().reverse_dict
+    """Before the fork: import whatever a request may need, and name mistakes in the settings.
+
+    Nothing is left for a first request to import: that one would wait for it, and a checkout that changes under a
+    running instance would give it a mixture of two releases.
+    """
+    resolver = get_resolver()
+    _ = resolver.reverse_dict
+    for status in (400, 403, 404, 500):
+        resolver.resolve_error_handler(status)
+    get_template("error.html")
+    import_string(settings.CELERY_APP)
     for mistake in run_checks(tags=["spillway"]):
         logger.warning("settings_mistake", id=mistake.id, message=mistake.msg, hint=mistake.hint)
 

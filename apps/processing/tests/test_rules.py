@@ -1,5 +1,8 @@
 """When to try again, when to give up, and what bytes say they are."""
 
+import io
+import zipfile
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +11,16 @@ from apps.processing.rules import MOST_ATTEMPTS, blob_key, gives_up, pause_secon
 from apps.processing.sniff import UNKNOWN, content_type
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\rIHDR" + b"\x00" * 64
+
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+def zipped(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, "hello")
+    return file.getvalue()
 
 
 def test_a_blob_lies_two_folders_deep_under_its_own_name() -> None:
@@ -39,6 +52,10 @@ def test_a_claim_is_renewed_well_before_it_ends() -> None:
         (b"\xef\xbb\xbf<svg xmlns='http://www.w3.org/2000/svg'>", "image/svg+xml"),
         (b"<?xml version='1.0'?><svg onload='x'>", "image/svg+xml"),
         (b"<?xml version='1.0'?><a/>", "application/xml"),
+        (zipped("a.txt"), "application/zip"),
+        (zipped("[Content_Types].xml", "word/document.xml"), DOCX),
+        (b"{" + b"\x00\xff" * 50, UNKNOWN),
+        (b'{"a": 1}', "application/json"),
         (b"plain words\n", "text/plain"),
         ("größer".encode()[:-1] + "ß".encode()[:1], "text/plain"),
         (b"\x00\x01\x02\x03" * 10, UNKNOWN),
