@@ -225,7 +225,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": SWEEP_SECONDS},
     },
     "expire": {"task": "processing.expire", "schedule": timedelta(seconds=30), "options": {"expires": 30}},
-    "clear_sessions": {"task": "accounts.clear_sessions", "schedule": timedelta(hours=6), "options": {"expires": 3600}},
+    "clear_sessions": {
+        "task": "accounts.clear_sessions",
+        "schedule": timedelta(hours=6),
+        "options": {"expires": 3600},
+    },
     "orphans": {
         "task": "processing.collect_orphans",
         "schedule": timedelta(hours=1),

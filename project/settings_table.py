@@ -1,6 +1,6 @@
 """Owns the README's table of settings: made from the code, checked by a test. Reads no setting itself.
 
-    python -m project.settings_table      writes it (any SECRET_KEY, DATABASE_URL... will do)
+python -m project.settings_table      writes it (any SECRET_KEY, DATABASE_URL... will do)
 """
 
 from pathlib import Path

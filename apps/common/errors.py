@@ -40,7 +40,7 @@ class NotFoundError(SpillwayError):
 
     code = "not_found"
     status = 404
-    message = "There is nothing here."
+    message = "This address leads nowhere on this site; part of it may be missing."
     what_to_do = "Check the link, or ask the sender for a new one."
 
 

@@ -22,7 +22,7 @@ def _age_from_proc() -> float | None:
 
 def _age_from_psutil() -> float | None:
     try:
-        import psutil  # type: ignore[import-untyped]
+        import psutil
     except ImportError:
         return None
     return max(0.0, time.time() - float(psutil.Process().create_time()))

@@ -12,5 +12,4 @@ def test_the_readme_lists_every_setting_as_the_code_has_it() -> None:
 
 
 def test_no_setting_is_without_a_meaning() -> None:
-    for variable in REGISTRY.values():
-        assert variable.meaning.endswith((".", "...", "first.", "password@host:port/name", "password@host:port")), variable
+    assert [v.name for v in REGISTRY.values() if len(v.meaning) < 10] == []

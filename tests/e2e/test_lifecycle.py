@@ -4,6 +4,8 @@ import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import pytest
 import requests
@@ -13,12 +15,16 @@ from tests.e2e.fleet import Fleet, wait_until
 from tests.e2e.load import Load
 
 
-def readiness(fleet: Fleet, addresses: list[str]) -> list[tuple[int, dict[str, object]]]:
+def readiness(fleet: Fleet, addresses: list[str]) -> list[tuple[int, dict[str, Any]]]:
     return [fleet.probe(address, "/readyz") for address in addresses]
 
 
 def pids(fleet: Fleet) -> dict[str, int]:
     return {i["name"]: i["pid"] for i in fleet.instances()}
+
+
+def _replaced(fleet: Fleet, name: str, pid: int) -> bool:
+    return fleet.unit(name)["pid"] not in {pid, None}
 
 
 def test_restarting_each_instance_under_load_fails_no_request(fleet: Fleet) -> None:
@@ -29,7 +35,7 @@ def test_restarting_each_instance_under_load_fails_no_request(fleet: Fleet) -> N
         began = time.monotonic()
         for name in before:
             pid = fleet.signal(name, signal.SIGTERM)
-            wait_until(lambda name=name, pid=pid: fleet.unit(name)["pid"] != pid, 30, f"{name} started again")
+            wait_until(partial(_replaced, fleet, name, pid), 30, f"{name} started again")
             wait_until(fleet.ready, 20, "all instances ready")
         time.sleep(max(0, 20 - (time.monotonic() - began)))
     assert load.failed == {}

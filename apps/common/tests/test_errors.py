@@ -103,7 +103,7 @@ def test_an_error_page_is_made_even_when_nobody_can_say_who_is_looking() -> None
             raise OperationalError("the database is gone")
 
     request = RequestFactory().get("/nowhere", headers={"Accept": "text/html"})
-    request.user = Unknown()
+    request.user = Unknown()  # type: ignore[assignment]
     response = error_response(request, NotFoundError())
     assert response.status_code == 404
-    assert b"There is nothing here" in response.content
+    assert b"leads nowhere" in response.content
