@@ -1,4 +1,4 @@
-"""The Celery application: broker, schedule and delivery rules. Holds no task."""
+"""The Celery application; project.celeryconfig says how it delivers. Holds no task."""
 
 import os
 
@@ -6,5 +6,5 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 app = Celery("spillway")
-app.config_from_object("django.conf:settings", namespace="CELERY")
+app.config_from_object("project.celeryconfig")
 app.autodiscover_tasks()

@@ -1,6 +1,5 @@
 """Every setting of Spillway, read from the environment. One module, no per-environment copies, no unsafe default."""
 
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -200,42 +199,6 @@ SWEEP_SECONDS = env.number(
 )
 
 CELERY_APP = "project.celery.app"
-CELERY_BROKER_URL = BROKER_URL
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 3600,
-    "socket_connect_timeout": 1,
-    "socket_timeout": 5,
-    "socket_keepalive": True,
-}
-# A request that rings the doorbell must not hang on it: the sweep finds what was not enqueued.
-CELERY_TASK_PUBLISH_RETRY = False
-CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "processing.sweep",
-        "schedule": timedelta(seconds=SWEEP_SECONDS),
-        "options": {"expires": SWEEP_SECONDS},
-    },
-    "expire": {"task": "processing.expire", "schedule": timedelta(seconds=30), "options": {"expires": 30}},
-    "clear_sessions": {
-        "task": "accounts.clear_sessions",
-        "schedule": timedelta(hours=6),
-        "options": {"expires": 3600},
-    },
-    "orphans": {
-        "task": "processing.collect_orphans",
-        "schedule": timedelta(hours=1),
-        "options": {"expires": 600},
-    },
-}
 
 # --- Throttles, shared by all instances
 THROTTLES = {
