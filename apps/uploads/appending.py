@@ -5,7 +5,8 @@ Nothing here waits long, holds a database connection while bytes flow, or acknow
 
 import time
 import uuid
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -32,39 +33,52 @@ LOOK_SECONDS = (
 
 @dataclass
 class Lease:
-    """The right to append to one upload, as held by one request."""
+    """The right to append to one upload, as held by one request. `upload` is kept as the holder's own writes make
+    it: while the lease stands nobody else moves its offset.
+    """
 
-    upload_id: uuid.UUID
-    file_id: uuid.UUID
-    length: int
-    offset: int
-    token: uuid.UUID = field(default_factory=uuid.uuid4)
+    upload: Upload
+    token: uuid.UUID
+    held: bool = True
+
+    @property
+    def upload_id(self) -> uuid.UUID:
+        return self.upload.pk
+
+    @property
+    def offset(self) -> int:
+        return self.upload.offset
+
+    def given_back(self) -> None:
+        """Remember that the row names no holder any more."""
+        self.held, self.upload.lease_token, self.upload.lease_until = False, None, None
 
 
-def commit_part(*, lease: Lease, key: str, size: int) -> None:
+def commit_part(*, lease: Lease, key: str, size: int, release: bool = False) -> None:
     """Move the offset over a part that is durable in the store; the last one hands the file to processing.
 
-    One transaction: the conditional UPDATE comes first, so a holder whose lease is gone writes nothing at all.
-    Raises UploadLeaseLostError. Gives the database connection back.
+    One transaction, and one statement unless it is the last part: the conditional UPDATE decides, so a holder whose
+    lease is gone writes nothing at all. `release` gives the lease back with it. Raises UploadLeaseLostError. Gives
+    the database connection back.
     """
+    upload = lease.upload
+    part = Part(upload_id=upload.pk, offset=upload.offset, size=size, key=key)
+    expires_at = timezone.now() + timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS)
+    lease_seconds = None if release else settings.LEASE_SECONDS
+    whole = upload.offset + size == upload.length
     try:
-        with transaction.atomic():
-            moved = Upload.objects.advance(
-                lease.upload_id,
-                lease.token,
-                offset=lease.offset,
-                size=size,
-                expires_at=timezone.now() + timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS),
-                seconds=settings.LEASE_SECONDS,
-            )
-            if not moved:
+        with transaction.atomic() if whole else nullcontext():
+            if not Upload.objects.advance(
+                part, lease.token, expires_at=expires_at, lease_seconds=lease_seconds
+            ):
                 raise UploadLeaseLostError
-            Part.objects.create(upload_id=lease.upload_id, offset=lease.offset, size=size, key=key)
-            if lease.offset + size == lease.length:
-                file_hand_over(file_id=lease.file_id)
+            if whole:
+                file_hand_over(file_id=upload.file_id)
     finally:
         connection.close()
-    lease.offset += size
+    upload.offset, upload.expires_at = upload.offset + size, expires_at
+    if release:
+        lease.given_back()
 
 
 def file_hand_over(*, file_id: uuid.UUID) -> None:
@@ -100,7 +114,7 @@ class Appending:
             self._discard()
 
     def _step(self) -> Pause | None:
-        left = self._lease.length - self._lease.offset - self._pending_bytes
+        left = self._lease.upload.length - self._lease.offset - self._pending_bytes
         # One byte more than there is room for: a body that lies about its length is found out, not cut off.
         block = self._source.take(min(BLOCK_BYTES, left + 1), LOOK_SECONDS)
         if block is None:
@@ -144,7 +158,8 @@ class Appending:
             commit_seconds=settings.COMMIT_SECONDS,
         ):
             self._commit()
-        if now - self._last_look < LOOK_SECONDS:
+        # Once the lease was given back with the body's last byte there is nothing to renew or to hand over.
+        if not self._lease.held or now - self._last_look < LOOK_SECONDS:
             return None
         self._last_look = now
         if drain.should_hand_over():
@@ -169,8 +184,11 @@ class Appending:
         if self._writer is None:
             return
         self._writer.commit()
-        commit_part(lease=self._lease, key=self._key, size=self._pending_bytes)
-        self._writer, self._pending_bytes = None, 0
+        # From here on the part is nobody's to remove: when the answer to a COMMIT is lost, the row may name it.
+        size, self._writer, self._pending_bytes = self._pending_bytes, None, 0
+        # With the body's last byte nothing is left to append: the lease goes back in the same statement.
+        last = self._lease.offset + size == self._end
+        commit_part(lease=self._lease, key=self._key, size=size, release=last)
 
     def _discard(self) -> None:
         if self._writer is not None:

@@ -8,7 +8,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
-from django.db import models
+from django.db import connections, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -19,6 +19,35 @@ from apps.transfers.models import File
 def _after(seconds: float) -> models.expressions.CombinedExpression:
     """The database's clock plus some seconds: instances whose clocks differ still agree on a lease."""
     return Now() + timedelta(seconds=seconds)
+
+
+# Both statements are written out because a PATCH pays for every round trip with the bytes that wait meanwhile:
+# the ORM has neither RETURNING for an UPDATE nor two writes in one statement.
+_CLAIM = """
+UPDATE uploads_upload AS upload
+SET lease_token = %(token)s, lease_instance = %(instance)s, lease_wanted = false,
+    lease_until = statement_timestamp() + make_interval(secs => %(seconds)s)
+FROM transfers_file AS file JOIN transfers_transfer AS transfer ON transfer.id = file.transfer_id
+WHERE upload.id = %(id)s AND file.id = upload.file_id
+  AND (upload.lease_token IS NULL OR upload.lease_until <= statement_timestamp())
+  AND transfer.expires_at >= %(now)s AND (upload.expires_at >= %(now)s OR upload."offset" >= upload.length)
+RETURNING upload.*
+"""
+# make_interval is strict: without seconds it gives NULL, and so there is no lease afterwards.
+_ADVANCE = """
+WITH moved AS (
+    UPDATE uploads_upload
+    SET "offset" = "offset" + %(size)s, expires_at = %(expires_at)s,
+        lease_until = statement_timestamp() + make_interval(secs => %(seconds)s::float8),
+        lease_token = CASE WHEN %(seconds)s::float8 IS NULL THEN NULL ELSE lease_token END,
+        lease_wanted = lease_wanted AND %(seconds)s::float8 IS NOT NULL
+    WHERE id = %(id)s AND lease_token = %(token)s AND lease_until > statement_timestamp()
+      AND "offset" = %(offset)s AND length >= %(offset)s::bigint + %(size)s::bigint
+    RETURNING id
+)
+INSERT INTO uploads_part (upload_id, "offset", size, key)
+SELECT id, %(offset)s, %(size)s, %(key)s FROM moved
+"""
 
 
 class UploadQuerySet(models.QuerySet["Upload"]):
@@ -32,15 +61,21 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         """The upload, if this token's lease still stands."""
         return self.filter(pk=upload_id, lease_token=token, lease_until__gt=Now())
 
-    def claim(self, upload_id: uuid.UUID, token: uuid.UUID, *, instance: str, seconds: float) -> bool:
-        """Take the lease if it is free, in one conditional UPDATE."""
-        return bool(
-            self.free()
-            .filter(pk=upload_id)
-            .update(
-                lease_token=token, lease_until=_after(seconds), lease_instance=instance, lease_wanted=False
-            )
+    def claim(
+        self, upload_id: uuid.UUID, token: uuid.UUID, *, instance: str, seconds: float
+    ) -> "Upload | None":
+        """Take the lease if it is free and the upload has not expired, and read the row: one conditional UPDATE."""
+        taken = self.raw(
+            _CLAIM,
+            {
+                "id": upload_id,
+                "token": token,
+                "instance": instance,
+                "seconds": seconds,
+                "now": timezone.now(),
+            },
         )
+        return next(iter(taken), None)
 
     def settle(self, upload_id: uuid.UUID) -> bool:
         """Make the offset final until the next claim: an expired lease is taken away, so its holder cannot
@@ -65,21 +100,25 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         )
 
     def advance(
-        self,
-        upload_id: uuid.UUID,
-        token: uuid.UUID,
-        *,
-        offset: int,
-        size: int,
-        expires_at: datetime,
-        seconds: float,
+        self, part: "Part", token: uuid.UUID, *, expires_at: datetime, lease_seconds: float | None
     ) -> bool:
-        """Move the offset over a durable part, if the lease stands and nobody moved it before."""
-        return bool(
-            self.held(upload_id, token)
-            .filter(offset=offset, length__gte=offset + size)
-            .update(offset=F("offset") + size, expires_at=expires_at, lease_until=_after(seconds))
-        )
+        """Record a durable part and move the offset over it, if the lease stands and nobody moved the offset before.
+        `lease_seconds` renews the lease, None gives it back.
+        """
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(
+                _ADVANCE,
+                {
+                    "id": part.upload_id,
+                    "token": token,
+                    "offset": part.offset,
+                    "size": part.size,
+                    "key": part.key,
+                    "expires_at": expires_at,
+                    "seconds": lease_seconds,
+                },
+            )
+            return bool(cursor.rowcount)
 
     def expired(self, now: datetime) -> Self:
         """Unfinished uploads that waited too long."""

@@ -114,19 +114,23 @@ def lease_take(*, upload_id: uuid.UUID, offset: int) -> Lease:
     Raises UploadNotFoundError, UploadExpiredError, UploadLockedError and UploadOffsetConflictError.
     """
     deadline = time.monotonic() + settings.LEASE_WAIT_SECONDS
-    token = uuid.uuid4()
-    while True:
+    token, seconds = uuid.uuid4(), settings.LEASE_SECONDS
+    while not (upload := Upload.objects.claim(upload_id, token, instance=settings.INSTANCE, seconds=seconds)):
+        # Why not? Unknown or expired is told by the next line; else somebody holds it.
         upload_find(upload_id=upload_id)
-        if Upload.objects.claim(upload_id, token, instance=settings.INSTANCE, seconds=settings.LEASE_SECONDS):
-            break
         _wait_for_lease(upload_id, deadline)
-    upload = upload_find(upload_id=upload_id)
     if upload.offset != offset:
         Upload.objects.release(upload_id, token)
         raise UploadOffsetConflictError(
             data={"offset": upload.offset}, headers={"Upload-Offset": str(upload.offset)}
         )
-    return Lease(upload_id, upload.file_id, upload.length, upload.offset, token)
+    return Lease(upload, token)
+
+
+def _lease_return(lease: Lease) -> None:
+    if lease.held:
+        Upload.objects.release(lease.upload_id, lease.token)
+        lease.given_back()
 
 
 def upload_append(*, upload_id: uuid.UUID, offset: int, announced: int | None, source: ByteSource) -> Upload:
@@ -139,15 +143,16 @@ def upload_append(*, upload_id: uuid.UUID, offset: int, announced: int | None, s
         _check_room(0)
     lease = lease_take(upload_id=upload_id, offset=offset)
     try:
-        if announced is not None and announced > room_left(lease.length, offset):
-            raise UploadTooLongError(data={"room": room_left(lease.length, offset)})
+        room = room_left(lease.upload.length, offset)
+        if announced is not None and announced > room:
+            raise UploadTooLongError(data={"room": room})
         connection.close()
         with _store_errors():
             pause = Appending(lease=lease, source=source, store=blob_store(), announced=announced).run()
     finally:
-        Upload.objects.release(upload_id, lease.token)
+        _lease_return(lease)
     _raise_for(pause, lease)
-    return upload_find(upload_id=upload_id)
+    return lease.upload
 
 
 def _raise_for(pause: Pause, lease: Lease) -> None:
@@ -157,7 +162,7 @@ def _raise_for(pause: Pause, lease: Lease) -> None:
     logger.info("append_paused", upload=str(lease.upload_id), why=pause.value, offset=lease.offset)
     headers = {"Upload-Offset": str(lease.offset), "Retry-After": "1"}
     if pause is Pause.TOO_LONG:
-        raise UploadTooLongError(data={"room": room_left(lease.length, lease.offset)})
+        raise UploadTooLongError(data={"room": room_left(lease.upload.length, lease.offset)})
     if pause is Pause.WANTED:
         raise UploadLeaseLostError(headers=headers)
     raise UploadInterruptedError(data={"why": pause.value, "offset": lease.offset}, headers=headers)

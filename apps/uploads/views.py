@@ -9,14 +9,12 @@ from functools import wraps
 from threading import BoundedSemaphore
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
-from psycopg_pool import PoolTimeout, TooManyRequests
 
 from apps.accounts.services import sender_check
-from apps.common.errors import SpillwayError
+from apps.common.errors import DATABASE_ERRORS, SpillwayError
 from apps.throttling.address import client_address
 from apps.throttling.services import throttle_hit
 from apps.transfers.models import Transfer
@@ -219,7 +217,7 @@ def _offset(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
     """
     try:
         upload = services.upload_settle(upload_id=upload_id)
-    except (OperationalError, InterfaceError, PoolTimeout, TooManyRequests) as error:
+    except DATABASE_ERRORS as error:
         raise UploadLockedError(headers={"Retry-After": "2"}) from error
     response = _placed(HttpResponse(status=200), upload)
     response["Upload-Length"] = str(upload.length)

@@ -25,6 +25,10 @@ class _Parser(argparse.ArgumentParser):
     """One clear line instead of a page of usage."""
 
     def error(self, message: str) -> NoReturn:
+        if "invalid choice" in message:
+            message = message.partition(" (choose")[0].replace(
+                "argument VERB: invalid choice:", "there is no verb"
+            )
         raise UsageError(
             f"{message[:1].upper()}{message[1:]}. (`spillway {self._verb()}--help` shows what there is.)"
         )

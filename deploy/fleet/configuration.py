@@ -39,6 +39,12 @@ class UpOptions:
         """What a person types into a browser on this machine."""
         return f"http://{_shown_host(self.host)}:{self.port}"
 
+    @property
+    def public_address(self) -> str:
+        """host:port by which this machine itself reaches the proxy."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 (compared, not bound)
+        return f"{host}:{self.port}"
+
 
 def _shown_host(host: str) -> str:
     if host in {"127.0.0.1", "0.0.0.0", "::", "::1", "localhost"}:  # noqa: S104 (compared, not bound)

@@ -63,7 +63,7 @@ def _start_ticks(pid: int) -> float | None:
 
 
 def _start_time_elsewhere(pid: int) -> float | None:
-    import psutil  # type: ignore[import-untyped]  # only where there is no /proc
+    import psutil  # only where there is no /proc
 
     try:
         process = psutil.Process(pid)
@@ -162,9 +162,16 @@ def shorten_log(log: Path) -> None:
 
 def last_lines(log: Path, count: int) -> list[str]:
     try:
+        return lines_from(log, max(0, log.stat().st_size - 64 * 1024))[-count:]
+    except OSError:
+        return []
+
+
+def lines_from(log: Path, offset: int) -> list[str]:
+    try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 64 * 1024))
-            return file.read().decode("utf-8", "replace").splitlines()[-count:]
+            file.seek(offset)
+            return file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []
 

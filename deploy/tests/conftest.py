@@ -102,7 +102,7 @@ class TellingInstance:
 
     def _read_body(self, request: BaseHTTPRequestHandler) -> None:
         left = int(request.headers.get("Content-Length") or 0)
-        while left > 0 and (block := request.rfile.read1(min(left, 65536))):  # type: ignore[attr-defined]
+        while left > 0 and (block := request.rfile.read1(min(left, 65536))):
             self.body_times.append(time.monotonic())
             left -= len(block)
 

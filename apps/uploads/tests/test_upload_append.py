@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from apps.lifecycle import drain
@@ -308,3 +308,54 @@ def test_a_lease_is_renewed_while_bytes_flow(
 
     append(upload, Body(b"a", nearly_over, b"b", look, b"c"), announced=3)
     assert left[0] > 30
+
+
+def test_a_lease_given_back_with_the_last_byte_is_not_looked_after_any_more(
+    make_upload: MakeUpload, settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.uploads.appending.LOOK_SECONDS", 0.0)
+    settings.COMMIT_BYTES = 5
+    upload = append(make_upload(10), Body(b"hello"), announced=5)
+    assert (upload.offset, upload.lease_token) == (5, None)
+    upload.refresh_from_db()
+    assert (upload.offset, upload.lease_token) == (5, None)
+
+
+def test_an_append_tells_what_the_database_knows(make_upload: MakeUpload) -> None:
+    told = append(make_upload(10), Body(b"hello"), announced=5)
+    known = Upload.objects.get(pk=told.pk)
+    for name in ("file_id", "length", "offset", "expires_at", "lease_token", "lease_until"):
+        assert getattr(told, name) == getattr(known, name)
+
+
+def test_a_second_request_right_after_the_last_byte_finds_the_upload_free(
+    make_upload: MakeUpload, settings
+) -> None:
+    settings.LEASE_WAIT_SECONDS = 0.0
+    settings.COMMIT_BYTES = 5
+    upload = make_upload(10)
+    after: list[int] = []
+
+    def next_request() -> None:
+        after.append(append(upload, Body(b"world"), offset=5, announced=5).offset)
+
+    # The first request's body is over, its loop has not noticed yet.
+    append(upload, Body(b"hello", next_request), announced=5)
+    assert after == [10]
+    assert staged(upload.pk) == b"helloworld"
+
+
+def test_a_part_whose_commit_got_no_answer_is_not_removed(
+    make_upload: MakeUpload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = make_upload(10)
+
+    def committed_and_cut_off(lease: Lease, key: str, size: int, release: bool) -> None:
+        commit_part(lease=lease, key=key, size=size, release=release)
+        raise OperationalError("the connection was lost")
+
+    monkeypatch.setattr("apps.uploads.appending.commit_part", committed_and_cut_off)
+    with pytest.raises(OperationalError):
+        append(upload, Body(b"hello"), announced=5)
+    assert upload_settle(upload_id=upload.pk).offset == 5
+    assert staged(upload.pk) == b"hello"

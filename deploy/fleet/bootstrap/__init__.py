@@ -52,4 +52,5 @@ def _hand_over(environment: Environment, arguments: Sequence[str]) -> int:
     """Become the tool. The caller's folder stays the current one: paths are relative to it."""
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     python = str(environment.python)
-    os.execv(python, [python, "-m", "deploy.fleet", *arguments])  # noqa: S606 (no shell is meant)
+    # -P: the current folder may be another checkout, whose modules are not meant.
+    os.execv(python, [python, "-P", "-m", "deploy.fleet", *arguments])  # noqa: S606 (no shell is meant)

@@ -136,8 +136,8 @@ def _check_room(folder: Path) -> None:
 
 
 _NETWORK_WORDS = (
-    "Failed to establish", "Temporary failure in name", "ConnectionError", "getaddrinfo", "NewConnectionError",
-    "ReadTimeout", "ConnectTimeout", "NameResolution", "ENOTFOUND", "ETIMEDOUT", "ECONNREFUSED", "EAI_AGAIN",
+    "Failed to establish", "Temporary failure in name", "ConnectionError", "getaddrinfo", "connection broken by",
+    "ReadTimeout", "ConnectTimeout", "ENOTFOUND", "ETIMEDOUT", "ECONNREFUSED", "EAI_AGAIN", "(from versions: none)",
 )  # fmt: skip
 
 

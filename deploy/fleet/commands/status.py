@@ -32,5 +32,5 @@ def as_text(seen: Observation) -> str:
         return "Nothing is running." + (f" The last start failed: {seen.error}" if seen.error else "")
     head = f"Spillway {seen.phase} at {seen.address}, release {seen.release}"
     if seen.phase == "unsupervised":
-        head += "\nIts supervisor is gone, nothing is restarted: `spillway down`, then `spillway up`."
+        head += "\nIts supervisor is gone, nothing is restarted: `spillway up` starts anew, `spillway down` ends it."
     return "\n".join([head, "", *rows(seen.units)])

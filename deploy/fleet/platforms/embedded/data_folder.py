@@ -86,6 +86,7 @@ class DataFolder:
     def prepare(self) -> None:
         """Create what is missing. Raises DataFolderError, in words, if the folder cannot be used."""
         check_path(self.root)
+        check_room(self.root)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             # As root, PostgreSQL runs as `nobody`: it must pass through here, but read nothing.
@@ -94,7 +95,6 @@ class DataFolder:
                 (self.root / name).mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise DataFolderError(_cannot_use(self.root, error)) from error
-        check_room(self.root)
 
 
 def _cannot_use(root: Path, error: OSError) -> str:
@@ -112,7 +112,9 @@ def check_path(root: Path) -> None:
 
 
 def check_room(root: Path) -> None:
-    free_bytes = shutil.disk_usage(root).free
+    """Before anything is made: of the disk that the folder is on, or will be."""
+    existing = next(folder for folder in (root, *root.parents) if folder.exists())
+    free_bytes = shutil.disk_usage(existing).free
     if free_bytes < FREE_BYTES_MIN:
         raise DataFolderError(
             f"Only {free_bytes // 2**20} MiB are free on the disk of {root}: "

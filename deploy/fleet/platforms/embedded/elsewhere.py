@@ -45,10 +45,13 @@ def runs(program: Path, user: Account) -> bool:
 
 def folder_for(data: Path) -> Path:
     """The folder below /var/lib/spillway that belongs to this data folder; forgets those whose owner is gone."""
-    BASE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    BASE.mkdir(parents=True, exist_ok=True)
+    # Set, not asked for at the making: the operator's umask may be 077.
+    BASE.chmod(0o755)
     _forget_orphans()
     folder = BASE / hashlib.sha256(bytes(data)).hexdigest()[:16]
-    folder.mkdir(mode=0o711, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
     (folder / "belongs-to").write_text(str(data), encoding="utf-8")
     return folder
 
@@ -81,6 +84,7 @@ def _copy(package: Path, parts: tuple[str, ...], copy: Path) -> None:
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
+    (unfinished / "belongs-to").write_text(str(package), encoding="utf-8")
     for path in (unfinished, *unfinished.rglob("*")):
         if not path.is_symlink():
             path.chmod(

@@ -15,7 +15,7 @@ from deploy.fleet.configuration import Desired, UpOptions
 from deploy.fleet.errors import FleetError, NotRunningError, StartError
 from deploy.fleet.platforms.embedded import journal, site
 from deploy.fleet.platforms.embedded.credentials import load_or_create
-from deploy.fleet.platforms.embedded.data_folder import DataFolder, lock_is_held, supervisor_lock
+from deploy.fleet.platforms.embedded.data_folder import DataFolder, check_path, lock_is_held, supervisor_lock
 from deploy.fleet.platforms.embedded.network_ports import PortBook, check_public_port
 from deploy.fleet.platforms.embedded.orphans import end_orphans
 from deploy.fleet.platforms.embedded.release import release_of
@@ -24,7 +24,7 @@ from deploy.fleet.platforms.embedded.service import Context
 from deploy.fleet.platforms.embedded.supervisor import Supervisor, own_identity
 from deploy.fleet.ports import Observation, Seen, Watcher
 from deploy.fleet.probes import instance_readiness
-from deploy.fleet.processes import Identity, last_lines
+from deploy.fleet.processes import Identity, lines_from
 
 # Longer than everything in a fleet may take to stop, one wave after the other.
 _DOWN_SECONDS = 120.0
@@ -38,6 +38,7 @@ class EmbeddedPlatform:
 
     def __init__(self, data: Path) -> None:
         self.folder = DataFolder(data)
+        self._log_began = 0
 
     # --- looking ---------------------------------------------------------------------------------------------
 
@@ -94,27 +95,33 @@ class EmbeddedPlatform:
 
     # --- starting --------------------------------------------------------------------------------------------
 
-    def check(self, options: UpOptions) -> None:
-        """Everything that would make a start fail and can be seen before it. Raises FleetError."""
-        self.folder.prepare()
-        end_orphans(self.folder)
-        check_public_port(options.host, options.port)
-
     def run(self, options: UpOptions, watcher: Watcher) -> None:
-        self.folder.prepare()
+        self._check_new(options)
         with supervisor_lock(self.folder) as held:
             if not held:
                 raise StartError("Another `spillway up` is at work in this data folder.")
-            self.check(options)
+            self._check_held(options)
             journal.start_log(self.folder)
             journal.write_desired(self.folder, Desired(options.web, options.workers))
             Supervisor(self._context(options), own_identity(os.getpid()), watcher).run()
 
-    def up(self, options: UpOptions, watcher: Watcher) -> None:
+    def _check_new(self, options: UpOptions) -> None:
+        """See what would make a first start fail before its folder is made: nothing is left behind."""
+        if not self.folder.state.exists():
+            check_path(self.folder.root)
+            check_public_port(options.host, options.port)
         self.folder.prepare()
+
+    def _check_held(self, options: UpOptions) -> None:
+        """What a killed supervisor left may hold the port: it goes first. Call with the lock."""
+        end_orphans(self.folder)
+        check_public_port(options.host, options.port)
+
+    def up(self, options: UpOptions, watcher: Watcher) -> None:
+        self._check_new(options)
         with supervisor_lock(self.folder) as held:
             if held:
-                self.check(options)
+                self._check_held(options)
         supervisor = self._supervise_in_background(options)
         try:
             self._follow(supervisor, watcher)
@@ -129,6 +136,7 @@ class EmbeddedPlatform:
             "--port", str(options.port), "--web", str(options.web), "--workers", str(options.workers),
         ]  # fmt: skip
         with self.folder.log(journal.SUPERVISOR).open("ab") as log:
+            self._log_began = log.tell()
             return subprocess.Popen(
                 argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
@@ -147,11 +155,12 @@ class EmbeddedPlatform:
             time.sleep(_LOOK_SECONDS)
 
     def _why_it_ended(self, seen: Observation | None) -> FleetError:
-        tail = last_lines(self.folder.log(journal.SUPERVISOR), 12)
         end_orphans(self.folder)
-        return StartError(
-            seen.error if seen and seen.error else "The supervisor ended while starting.", log_tail=tail
-        )
+        lines = lines_from(self.folder.log(journal.SUPERVISOR), self._log_began)[-12:]
+        if seen is None or not seen.error:
+            return StartError("The supervisor ended while starting.", log_tail=lines)
+        # What it told on its way out begins so; the rest is its diary.
+        return StartError(seen.error, log_tail=[line[4:] for line in lines if line.startswith("  | ")])
 
     # --- stopping --------------------------------------------------------------------------------------------
 

@@ -30,11 +30,21 @@ def url(context: Context) -> str:
 
 
 def account() -> Account | None:
-    """PostgreSQL refuses to run as root: then it runs as `nobody`."""
+    """PostgreSQL refuses to run as root: then it runs as `nobody`. Raises StartError for a user without a name."""
     if os.geteuid() != 0:
+        _check_named(os.geteuid())
         return None
     nobody = pwd.getpwnam("nobody")
     return Account(nobody.pw_uid, nobody.pw_gid)
+
+
+def _check_named(uid: int) -> None:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        raise StartError(
+            f"Your user number {uid} has no name on this machine, which PostgreSQL needs: run this as another user."
+        ) from None
 
 
 def _folder(context: Context) -> Path:

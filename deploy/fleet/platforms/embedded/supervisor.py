@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from apps.lifecycle.vocabulary import LIVE_PATH
 from deploy.fleet.errors import FleetError, StartError, StoppedWhileStartingError
 from deploy.fleet.platforms.embedded import journal, postgres, redis, site, stack, traefik
 from deploy.fleet.platforms.embedded.journal import log
 from deploy.fleet.platforms.embedded.service import Context
 from deploy.fleet.platforms.embedded.unit import Unit
 from deploy.fleet.ports import Observation, Watcher
+from deploy.fleet.probes import http_answers
 from deploy.fleet.processes import Identity, last_lines, shorten_log, spawn, start_time
 from deploy.fleet.supervision import Act, Decision, next_step, routable
 
@@ -70,6 +72,8 @@ class Supervisor:
         self._step = "instances"
         self._allow("web")
         self._wait(lambda: self._all_ready({"service", "web"}))
+        # Ready means that people get through, not only that everybody is there.
+        self._wait(lambda: http_answers(self.context.options.public_address, LIVE_PATH))
         self._step = "workers"
         self._allow("worker", "beat")
         self._wait(lambda: self._all_ready(self._kinds))
