@@ -25,6 +25,8 @@ PROBE_THREADS = 2
 # A whole head or nothing: a probe's thread must never wait for the rest of one.
 _PROBE = re.compile(rb"(?:GET|HEAD) /(?:livez|readyz|statusz|metrics)[ ?][^\0]*\r\n\r\n", re.DOTALL)
 _PEEK_BYTES = 4096
+# How long the master may take to announce a drain for a SIGTERM that workers got as well.
+_GROUP_SIGNAL_SECONDS = 0.5
 # A connection on which nothing was ever asked is closed after this long.
 _FIRST_BYTE_SECONDS = 15.0
 
@@ -36,6 +38,7 @@ class LaneWorker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.load = Load()
         self.probe_pool: ThreadPoolExecutor | None = None
+        self._term_at: float | None = None
 
     def init_process(self) -> None:
         """In the forked process, before the loop: make the probes' lane."""
@@ -49,13 +52,29 @@ class LaneWorker(ThreadWorker):  # type: ignore[misc]
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM. While the drain is only announced it was for the group: the master will repeat it."""
-        board, slot = scoreboard.current(), scoreboard.own_slot()
-        if board is not None and drain.is_draining() and not drain.should_hand_over():
+        """SIGTERM. One that was sent to the whole group may get here before the master has announced the drain: so
+        unless the instance is stopping already, the loop decides a moment later whom it was for.
+        """
+        if drain.should_hand_over() or scoreboard.current() is None:
+            self._leave()
+        elif self._term_at is None:
+            self._term_at = time.monotonic()
+
+    def notify(self) -> None:
+        """Called by the loop at least once a second, in the main thread like the signal handlers."""
+        super().notify()
+        if self._term_at is None or time.monotonic() - self._term_at < _GROUP_SIGNAL_SECONDS:
             return
+        self._term_at = None
+        if not drain.is_draining():
+            # Nobody announced a drain: it was for this worker alone, as when the master reloads.
+            self._leave()
+
+    def _leave(self) -> None:
+        slot = scoreboard.own_slot()
         if slot is not None:
             slot.stopping = 1
-        super().handle_exit(sig, frame)
+        super().handle_exit(signal.SIGTERM, None)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection, and give it a thread only once something has arrived on it."""

@@ -105,8 +105,18 @@ def test_a_second_sigterm_does_not_cut_the_drain_short(start_instance):
 
 def test_sigterm_to_the_whole_process_group_drains_as_well(start_instance):
     instance = start_instance()
-    instance.send(signal.SIGTERM)
     os.killpg(instance.process.pid, signal.SIGTERM)
+    for _ in range(20):
+        assert instance.get("/pid")[0] == 200
+        time.sleep(0.05)
+    assert instance.wait_exit(5) == 0
+
+
+def test_a_worker_that_gets_sigterm_before_its_master_waits_for_the_drain(start_instance):
+    instance = start_instance()
+    os.kill(instance.get("/pid")[1]["pid"], signal.SIGTERM)
+    time.sleep(0.2)
+    instance.send(signal.SIGTERM)
     for _ in range(20):
         assert instance.get("/pid")[0] == 200
         time.sleep(0.05)
