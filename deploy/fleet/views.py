@@ -1,5 +1,6 @@
 """Owns how a fleet is shown while it starts, runs and stops. Decides nothing."""
 
+import importlib.util
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -34,8 +35,8 @@ class View(Protocol):
 
 @contextmanager
 def view_for_terminal() -> Iterator[View]:
-    """A live table on a terminal, plain lines elsewhere."""
-    if not sys.stdout.isatty():
+    """A live table on a terminal, plain lines elsewhere (or while the packages are not installed)."""
+    if not sys.stdout.isatty() or importlib.util.find_spec("rich") is None:
         yield PlainView()
         return
     view = LiveView()

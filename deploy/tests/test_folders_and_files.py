@@ -14,7 +14,7 @@ from deploy.fleet.commands.logs import Tail
 from deploy.fleet.commands.status import as_json, as_text
 from deploy.fleet.configuration import Desired
 from deploy.fleet.errors import DataFolderError, PortTakenError
-from deploy.fleet.platforms.embedded import data_folder, elsewhere, journal, redis, traefik
+from deploy.fleet.platforms.embedded import data_folder, elsewhere, journal, preparation, redis, traefik
 from deploy.fleet.platforms.embedded.credentials import load_or_create
 from deploy.fleet.platforms.embedded.data_folder import DataFolder, lock_is_held, supervisor_lock
 from deploy.fleet.platforms.embedded.network_ports import PortBook, check_public_port, is_free
@@ -287,6 +287,27 @@ def test_a_closed_folder_on_the_way_cannot_be_passed(tmp_path: Path) -> None:
     assert elsewhere.reachable(inner, stranger) is (not others)
     (tmp_path / "closed").chmod(0o700)
     assert not elsewhere.reachable(inner, stranger)
+
+
+# --- preparation ---
+
+
+def test_the_same_code_is_prepared_once(data: DataFolder) -> None:
+    assert not preparation.is_prepared(data, "one")
+    preparation.remember(data, "one")
+    assert preparation.is_prepared(data, "one")
+    assert not preparation.is_prepared(data, "two")
+
+
+def test_code_that_cannot_be_told_apart_is_always_prepared(data: DataFolder) -> None:
+    preparation.remember(data, None)
+    assert not preparation.is_prepared(data, None)
+
+
+def test_after_a_failed_start_it_is_prepared_again(data: DataFolder) -> None:
+    preparation.remember(data, "one")
+    preparation.forget(data)
+    assert not preparation.is_prepared(data, "one")
 
 
 # --- release -----------------------------------------------------------------------------------------------------

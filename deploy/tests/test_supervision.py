@@ -1,5 +1,7 @@
 """What the supervisor does next, as a table: no process, no clock."""
 
+from typing import Any
+
 import pytest
 
 from apps.lifecycle.vocabulary import InstanceState
@@ -17,9 +19,9 @@ from deploy.fleet.supervision import (
 )
 
 NOW = 1000.0
-RUNNING = {"wanted": True, "running": True, "started_at": NOW - 30}
+RUNNING: dict[str, Any] = {"wanted": True, "running": True, "started_at": NOW - 30}
 
-TABLE = [
+TABLE: list[tuple[str, dict[str, Any], Act | None]] = [
     ("a wanted unit that does not run is started", {"wanted": True, "running": False}, Act.START),
     ("an unwanted unit that does not run is left alone", {"wanted": False, "running": False}, None),
     ("a running unit that lives is left alone", {**RUNNING, "live_seen": True}, None),
@@ -32,7 +34,7 @@ TABLE = [
     ("a slow start is waited for", {**RUNNING, "started_at": NOW - 59}, None),
     ("but not for ever", {**RUNNING, "started_at": NOW - 61}, Act.KILL),
     ("a database may recover for minutes", {**RUNNING, "started_at": NOW - 61, "start_limit_seconds": 300}, None),
-    ("the third quick death is started over at once", {"wanted": True, "running": False, "quick_deaths": (NOW,) * 3}, Act.START),
+    ("the third quick death is free", {"wanted": True, "running": False, "quick_deaths": (NOW,) * 3}, Act.START),
     ("the fourth waits", {"wanted": True, "running": False, "quick_deaths": (NOW,) * 4}, None),
     ("until its time has come", {"wanted": True, "running": False, "quick_deaths": (NOW - 1,) * 4}, Act.START),
 ]  # fmt: skip
@@ -81,7 +83,12 @@ def test_one_answer_forgives_all_failures() -> None:
 
 
 def _instance(**changes) -> InstanceView:
-    plain = {"url": "http://a", "running": True, "stopping": False, "state": InstanceState.READY}
+    plain: dict[str, Any] = {
+        "url": "http://a",
+        "running": True,
+        "stopping": False,
+        "state": InstanceState.READY,
+    }
     return InstanceView(**(plain | changes))
 
 

@@ -14,7 +14,7 @@ from deploy.fleet.checkout import ROOT, home
 from deploy.fleet.cli import parse, tell
 from deploy.fleet.errors import FleetError
 
-# What only looks or stops uses what is there: it must work with no network and half an update pulled.
+# What only looks or stops takes any Python: it must work with no network, and after an install that failed.
 _INSTALLING = {"up", "manage", "test", "bench"}
 _WITH_FRONT_END = {"up", "test", "bench"}
 
@@ -35,8 +35,6 @@ def main(arguments: Sequence[str]) -> int:
 def _prepare(verb: str) -> Environment:
     environment = Environment(home())
     if verb not in _INSTALLING:
-        if not environment.usable():
-            raise FleetError("Nothing is set up here yet: run `spillway up` first.")
         return environment
     steps = Steps()
     if environment.home != ROOT:
@@ -51,6 +49,6 @@ def _prepare(verb: str) -> Environment:
 def _hand_over(environment: Environment, arguments: Sequence[str]) -> int:
     """Become the tool. The caller's folder stays the current one: paths are relative to it."""
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    python = str(environment.python)
+    python = str(environment.python) if os.access(environment.python, os.X_OK) else sys.executable
     # -P: the current folder may be another checkout, whose modules are not meant.
     os.execv(python, [python, "-P", "-m", "deploy.fleet", *arguments])  # noqa: S606 (no shell is meant)

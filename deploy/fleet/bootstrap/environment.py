@@ -31,8 +31,9 @@ class Environment:
     anything changes and written after everything has, so an interrupted install is simply done again.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, root: Path = ROOT) -> None:
         self.home = home
+        self._root = root
         self.folder = home / ".venv"
         self.python = self.folder / "bin" / "python"
 
@@ -62,7 +63,7 @@ class Environment:
 
     def install(self, files: Sequence[str], steps: Steps) -> None:
         """Make the packages of these requirement files available. Raises FleetError with what to do."""
-        if self._is_installed(files) and self._works():
+        if self.is_installed(files) and self._works():
             return
         _check_room(self.home)
         if not self._works():
@@ -70,14 +71,21 @@ class Environment:
         for stamp in self.folder.glob(".spillway-*"):
             stamp.unlink()
         with steps.step("Installing Python packages"):
-            self.pip([argument for file in files for argument in ("-r", str(ROOT / file))], steps)
-        self._stamp(files).write_text(_hash(files))
+            self.pip([argument for file in files for argument in ("-r", str(self._root / file))], steps)
+        self._stamp(files).write_text(self._hash(files))
         if len(files) > len(RUNTIME):
-            self._stamp(RUNTIME).write_text(_hash(RUNTIME))
+            self._stamp(RUNTIME).write_text(self._hash(RUNTIME))
 
-    def _is_installed(self, files: Sequence[str]) -> bool:
+    def is_installed(self, files: Sequence[str]) -> bool:
         stamp = self._stamp(files)
-        return stamp.is_file() and stamp.read_text() == _hash(files)
+        return stamp.is_file() and stamp.read_text() == self._hash(files)
+
+    def _hash(self, files: Sequence[str]) -> str:
+        """Of the requirements and of the Python they are installed for."""
+        digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+        for file in files:
+            digest.update((self._root / file).read_bytes())
+        return digest.hexdigest()
 
     def _stamp(self, files: Sequence[str]) -> Path:
         return self.folder / f".spillway-{len(files)}"
@@ -116,14 +124,6 @@ class Environment:
         code, lines = run_shown(argv, cwd=self.home, show=steps.progress)
         if code != 0:
             raise FleetError(_explain("Python packages could not be installed", lines, self.home))
-
-
-def _hash(files: Sequence[str]) -> str:
-    """Of the requirements and of the Python they are installed for."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
-    for file in files:
-        digest.update((ROOT / file).read_bytes())
-    return digest.hexdigest()
 
 
 def _check_room(folder: Path) -> None:

@@ -40,7 +40,11 @@ class Frontend:
             for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
                 self._npm(arguments, path, steps)
         self._built.mkdir(parents=True, exist_ok=True)
-        stamp.write_text(self._hash())
+        self.remember()
+
+    def remember(self) -> None:
+        """These sources are what was built."""
+        self._stamp().write_text(self._hash())
 
     def is_built(self) -> bool:
         stamp = self._stamp()

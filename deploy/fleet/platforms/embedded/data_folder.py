@@ -55,6 +55,11 @@ class DataFolder:
         return self.root / "greeted"
 
     @property
+    def prepared(self) -> Path:
+        """Which code database and assets were last made fit for."""
+        return self.root / "prepared"
+
+    @property
     def ports(self) -> Path:
         return self.root / "ports.json"
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from deploy.fleet.errors import StartError
-from deploy.fleet.platforms.embedded import elsewhere
+from deploy.fleet.platforms.embedded import elsewhere, preparation
 from deploy.fleet.platforms.embedded.service import Context, Service, loopback, plain_environment, when_true
 from deploy.fleet.probes import postgres_answers
 from deploy.fleet.processes import Account, Command, last_lines, spawn
@@ -73,6 +73,7 @@ def prepare(context: Context) -> None:
     if (folder / "data").is_dir():
         _forget_stale_pid_file(folder / "data")
         return
+    preparation.forget(context.folder)
     unfinished = folder / "unfinished"
     with suppress(FileNotFoundError):
         shutil.rmtree(unfinished)

@@ -8,9 +8,14 @@ from pathlib import Path
 
 def release_of(checkout: Path) -> str:
     """`<short revision>`, `<short revision>-dirty-<hash of the changes>`, or the version without git."""
+    return revision_of(checkout) or _version(checkout)
+
+
+def revision_of(checkout: Path) -> str | None:
+    """The same, or None without git: only a revision tells two states of the code apart."""
     revision = _git(checkout, "rev-parse", "--short=10", "HEAD")
     if revision is None:
-        return _version(checkout)
+        return None
     changes = _changes(checkout)
     return f"{revision}-dirty-{changes}" if changes else revision
 

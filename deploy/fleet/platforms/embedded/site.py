@@ -11,8 +11,8 @@ from pathlib import Path
 
 from deploy.fleet.checkout import ROOT
 from deploy.fleet.platforms.embedded import postgres, redis
-from deploy.fleet.platforms.embedded.service import Context, Service, answer_if, loopback, python
-from deploy.fleet.probes import Answer, instance_is_live, instance_readiness
+from deploy.fleet.platforms.embedded.service import Context, Service, loopback, python, when_true
+from deploy.fleet.probes import instance_is_live, instance_readiness
 from deploy.fleet.processes import OWNER_VARIABLE, Command
 
 BEAT = "beat"
@@ -36,6 +36,7 @@ def environment(context: Context) -> dict[str, str]:
         "ALLOWED_HOSTS": ",".join(_allowed_hosts(context.options.host)),
         "PUBLIC_URL": context.options.address,
         **os.environ,
+        "DJANGO_SETTINGS_MODULE": "project.settings",
         "SECRET_KEY": context.credentials.secret_key,
         "DOWNLOAD_KEY": context.credentials.download_key,
         "DATABASE_URL": postgres.url(context),
@@ -125,28 +126,26 @@ def worker(context: Context, number: int) -> Service:
         "celery", "-A", "project", "worker", "-n", f"{name}@spillway", "--loglevel", "INFO",
         "--concurrency", str(min(os.cpu_count() or 1, 4)), "--without-gossip", "--without-mingle",
     ]  # fmt: skip
-    return Service(
-        name=name,
-        kind="worker",
-        command=_command(context, name, "worker", argv, {}),
-        ready=lambda: running_word(),
-        release=context.release,
-        stop_limit_seconds=_WORKER_STOP_SECONDS,
-    )
+    return _celery(context, name, "worker", argv)
 
 
 def beat(context: Context) -> Service:
     schedule = context.folder.run(BEAT) / "schedule"
-    argv = ["celery", "-A", "project", "beat", "-s", str(schedule), "--pidfile", "", "--loglevel", "INFO"]
-    return Service(
-        name=BEAT,
-        kind="beat",
-        command=_command(context, BEAT, "beat", argv, {}),
-        ready=lambda: running_word(),
-        release=context.release,
+    return _celery(
+        context, BEAT, "beat", ["celery", "-A", "project", "beat", "-s", str(schedule), "--loglevel", "INFO"]
     )
 
 
-def running_word() -> Answer:
-    """Workers and beat answer no questions: they are as ready as they run."""
-    return answer_if(True)
+def _celery(context: Context, name: str, kind: str, argv: Sequence[str]) -> Service:
+    """Celery answers no probe, but it writes its pid file once our code is imported and its settings are good."""
+    pid_file = context.folder.run(name) / "pid"
+    # Whoever wrote an old one is gone: its number may be another's by now, and Celery would refuse to start.
+    pid_file.unlink(missing_ok=True)
+    return Service(
+        name=name,
+        kind=kind,
+        command=_command(context, name, kind, [*argv, "--pidfile", str(pid_file)], {}),
+        ready=when_true(pid_file.exists),
+        release=context.release,
+        stop_limit_seconds=_WORKER_STOP_SECONDS,
+    )

@@ -7,7 +7,7 @@ from types import FrameType
 
 from apps.lifecycle.vocabulary import LIVE_PATH
 from deploy.fleet.errors import FleetError, StartError, StoppedWhileStartingError
-from deploy.fleet.platforms.embedded import journal, postgres, redis, site, stack, traefik
+from deploy.fleet.platforms.embedded import journal, postgres, preparation, redis, site, stack, traefik
 from deploy.fleet.platforms.embedded.journal import log
 from deploy.fleet.platforms.embedded.service import Context
 from deploy.fleet.platforms.embedded.unit import Unit
@@ -21,6 +21,7 @@ _READY_SECONDS = 120.0
 _PREPARE_SECONDS = 600.0
 _DESIRED_SECONDS = 0.5
 _LOGS_SECONDS = 30.0
+_WRITE_AGAIN_SECONDS = 1.0
 
 
 class Supervisor:
@@ -38,7 +39,7 @@ class Supervisor:
         self._signals = 0
         self._published: list[str] | None = None
         self._shown: Observation | None = None
-        self._desired_read_at = self._logs_seen_at = 0.0
+        self._desired_read_at = self._logs_seen_at = self._write_again_at = 0.0
 
     def run(self) -> None:
         """Start everything, keep it so until a signal comes, stop everything. Raises FleetError."""
@@ -50,6 +51,7 @@ class Supervisor:
                 self._tick()
         except FleetError as error:
             self._error = str(error)
+            preparation.forget(self.context.folder)
             log.info("failed: %s", error)
             raise
         finally:
@@ -111,6 +113,13 @@ class Supervisor:
         return last_lines(self.context.folder.log(name), 10)
 
     def _prepare(self) -> None:
+        found = preparation.fingerprint(self.context.release)
+        if preparation.is_prepared(self.context.folder, found):
+            return
+        self._run_prepare()
+        preparation.remember(self.context.folder, found)
+
+    def _run_prepare(self) -> None:
         child = spawn(site.prepare_command(self.context))
         try:
             self._wait(lambda: child.exited() is not None, _PREPARE_SECONDS)
@@ -178,13 +187,13 @@ class Supervisor:
             unit.wanted = unit.name in wanted and unit.name not in self._desired.paused
 
     def _publish(self, urls: list[str]) -> None:
-        if urls == self._published:
+        if urls == self._published or time.monotonic() < self._write_again_at:
             return
         try:
             traefik.write_servers(self.context.folder, urls)
         except OSError as error:
-            # Tried again at the next tick; the proxy's own health checks judge the servers meanwhile.
-            log.info("the proxy's servers could not be written: %s", error)
+            # The proxy's own health checks judge the servers meanwhile.
+            self._write_failed("the proxy's servers", error)
             return
         self._published = urls
         log.info("the proxy sends to %s", ", ".join(urls) or "nobody")
@@ -196,16 +205,21 @@ class Supervisor:
             phase=self._phase, address=self.context.options.address, release=self.context.release,
             step=self._step, error=self._error, units=[unit.seen() for unit in self._units.values()],
         )  # fmt: skip
-        if seen == self._shown:
+        if seen == self._shown or time.monotonic() < self._write_again_at:
             return
         try:
             children = {unit.name: unit.child.identity for unit in self._units.values() if unit.child}
             journal.save(self.context.folder, seen, self._identity, children)
         except OSError as error:
-            log.info("state.json could not be written: %s", error)
+            self._write_failed("state.json", error)
             return
         self._shown = seen
         self._watcher(seen)
+
+    def _write_failed(self, what: str, error: OSError) -> None:
+        """A full disk is no reason to stop a fleet that works: try again in a while."""
+        self._write_again_at = time.monotonic() + _WRITE_AGAIN_SECONDS
+        log.info("%s could not be written: %s", what, error)
 
     # --- going down ------------------------------------------------------------------------------------------
 
