@@ -118,10 +118,9 @@ def routable(instances: Iterable[InstanceView]) -> list[str]:
     """The URLs that may get requests: running, not told to stop, and ready by their own word.
 
     An instance whose probe went unanswered keeps its place for a moment: a busy one is slow, not wrong, and
-    taking it out moves its load to the others. The proxy's own health check judges it meanwhile.
+    taking it out moves its load to the others. For the same reason silence alone never takes out the last one. The
+    proxy's own health check judges them meanwhile.
     """
-    return [i.url for i in instances if i.running and not i.stopping and _ready(i)]
-
-
-def _ready(instance: InstanceView) -> bool:
-    return instance.state is InstanceState.READY and instance.silent_polls < SILENT_POLLS_MAX
+    ready = [i for i in instances if i.running and not i.stopping and i.state is InstanceState.READY]
+    answering = [i for i in ready if i.silent_polls < SILENT_POLLS_MAX]
+    return [i.url for i in answering or ready]

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from deploy.fleet.checkout import ROOT
+from deploy.fleet.platforms.embedded.data_folder import DataFolder, lock_is_held
 from deploy.fleet.processes import start_time
 from deploy.fleet.storage import read_json, write_json
 from deploy.tests.conftest import ask, free_port, wait_until
@@ -309,3 +310,14 @@ def test_ctrl_c_while_starting_leaves_nothing_running(other: Fleet) -> None:
     process.communicate(timeout=30)
     assert process.returncode == 130
     wait_until(lambda: other.processes() == [], 10)
+
+
+def test_down_reaches_a_fleet_that_has_only_just_begun_to_start(other: Fleet) -> None:
+    starting = subprocess.Popen(
+        other.command("up", "--detach", "--web", "2", "--port", str(other.port)),
+        env=other.environment(), cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_until(lambda: lock_is_held(DataFolder(other.data)), 20)
+    assert other.run("down").returncode == 0
+    starting.wait(60)
+    assert other.processes() == []

@@ -68,7 +68,7 @@ def test_no_servers_is_a_service_all_the_same() -> None:
 def test_servers_are_checked_every_second() -> None:
     balancer = traefik.servers(["http://a"])["http"]["services"]["web"]["loadBalancer"]
     assert balancer["servers"] == [{"url": "http://a"}]
-    assert balancer["healthCheck"] == {"path": "/readyz", "interval": "1s", "timeout": "1s"}
+    assert balancer["healthCheck"] == {"path": "/readyz", "interval": "1s", "timeout": "3s"}
 
 
 def test_redis_refuses_rather_than_forgets(tmp_path: Path) -> None:

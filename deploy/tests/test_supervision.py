@@ -113,5 +113,15 @@ def test_a_busy_instance_is_given_a_moment() -> None:
     assert routable([_instance(silent_polls=SILENT_POLLS_MAX - 1)]) == ["http://a"]
 
 
-def test_a_silent_instance_is_not_waited_for() -> None:
-    assert routable([_instance(silent_polls=SILENT_POLLS_MAX)]) == []
+def test_a_silent_instance_is_not_waited_for_while_another_answers() -> None:
+    silent = _instance(silent_polls=SILENT_POLLS_MAX)
+    assert routable([silent, _instance(url="http://b")]) == ["http://b"]
+
+
+def test_silence_alone_does_not_take_out_the_last_instances() -> None:
+    silent = [_instance(url=url, silent_polls=SILENT_POLLS_MAX) for url in ("http://a", "http://b")]
+    assert routable(silent) == ["http://a", "http://b"]
+
+
+def test_a_silent_instance_that_is_stopping_is_not_kept_even_as_the_last() -> None:
+    assert routable([_instance(silent_polls=SILENT_POLLS_MAX, stopping=True)]) == []

@@ -1,6 +1,7 @@
 """The embedded platform: a fleet as processes on this machine. Ties lock, supervisor and state together."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -168,15 +169,18 @@ class EmbeddedPlatform:
         """Stop the fleet, supervised or not; False if there was none."""
         if not lock_is_held(self.folder):
             return bool(end_orphans(self.folder))
-        supervisor = journal.supervisor_of(self.folder)
-        if supervisor is not None and supervisor.alive():
-            os.kill(supervisor.pid, 15)
+        told = None
         until = time.monotonic() + _DOWN_SECONDS
         while lock_is_held(self.folder) and time.monotonic() < until:
+            supervisor = journal.supervisor_of(self.folder)
+            # Looked up each time: one that has only just started may not have written down who it is.
+            if supervisor is not None and supervisor != told and supervisor.alive():
+                os.kill(supervisor.pid, signal.SIGTERM)
+                told = supervisor
             watcher(journal.load(self.folder))
             time.sleep(_LOOK_SECONDS)
-        if supervisor is not None and supervisor.alive():
-            os.kill(supervisor.pid, 9)
+        if told is not None and told.alive():
+            os.kill(told.pid, signal.SIGKILL)
         end_orphans(self.folder)
         return True
 

@@ -24,7 +24,9 @@ def servers(urls: Sequence[str]) -> dict[str, Any]:
     """The dynamic configuration of the service `web`. No server at all makes the proxy answer 503."""
     balancer = {
         "serversTransport": "web",
-        "healthCheck": {"path": READY_PATH, "interval": "1s", "timeout": "1s"},
+        # An instance that says no says so at once. One that is merely slow, on a machine with too much to do, must not
+        # be taken for one that is gone: with all of them slow, nobody would be left.
+        "healthCheck": {"path": READY_PATH, "interval": "1s", "timeout": "3s"},
         "servers": [{"url": url} for url in urls],
     }
     return {"http": {"services": {"web": {"loadBalancer": balancer}}}}
