@@ -10,5 +10,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]
+handler400 = "apps.common.views.bad_request"
+handler403 = "apps.common.views.forbidden"
 handler404 = "apps.common.views.not_found"
 handler500 = "apps.common.views.server_error"

@@ -7,18 +7,9 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse
 
-from apps.common.errors import (
-    DATABASE_ERRORS,
-    ForbiddenError,
-    InvalidInputError,
-    SpillwayError,
-    UnavailableError,
-)
-from apps.common.metrics import REFUSALS
-from apps.common.responses import error_response
+from apps.common.refusals import refusal_for, refused
 
 Handler = Callable[[HttpRequest], HttpResponse]
 logger = structlog.get_logger(__name__)
@@ -74,25 +65,5 @@ class ErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """None leaves it to Django, which answers 500 and logs the trace."""
-        refusal = _refusal(exception)
-        if refusal is None:
-            return None
-        REFUSALS.labels(refusal.code).inc()
-        severity = logger.warning if refusal.status >= 500 else logger.info
-        severity("refused", code=refusal.code, status=refusal.status, detail=str(refusal))
-        return error_response(request, refusal)
-
-
-def _refusal(exception: Exception) -> SpillwayError | None:
-    if isinstance(exception, SpillwayError):
-        return exception
-    if isinstance(exception, DATABASE_ERRORS):
-        logger.warning("database_unavailable", detail=type(exception).__name__, exc_info=True)
-        return UnavailableError(headers={"Retry-After": "2"})
-    if isinstance(
-        exception, RequestDataTooBig | TooManyFieldsSent | SuspiciousOperation | UnreadablePostError
-    ):
-        return InvalidInputError()
-    if isinstance(exception, PermissionDenied):
-        return ForbiddenError()
-    return None
+        refusal = refusal_for(exception)
+        return None if refusal is None else refused(request, refusal)

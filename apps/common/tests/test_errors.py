@@ -10,9 +10,10 @@ from psycopg_pool import PoolTimeout
 from apps.common.errors import NotFoundError, SpillwayError
 from apps.common.middleware import ErrorMiddleware, RequestContextMiddleware
 from apps.common.responses import error_response
+from apps.common.views import server_error
 
 
-def refused(exception: Exception, path: str = "/files/") -> object:
+def answer_to(exception: Exception, path: str = "/files/") -> object:
     request = RequestFactory().get(path)
     return ErrorMiddleware(lambda r: None).process_exception(request, exception)  # type: ignore[arg-type,return-value]
 
@@ -58,14 +59,14 @@ def test_a_request_id_that_is_none_is_replaced(identity: str) -> None:
 
 @pytest.mark.parametrize("failure", [OperationalError("host=10.0.0.1 refused"), PoolTimeout("no connection")])
 def test_an_unreachable_database_is_503_and_says_nothing_of_the_inside(failure: Exception) -> None:
-    response = refused(failure)
+    response = answer_to(failure)
     assert response.status_code == 503  # type: ignore[attr-defined]
     assert response["Retry-After"]  # type: ignore[index]
     assert b"10.0.0.1" not in response.content  # type: ignore[attr-defined]
 
 
 def test_an_error_nobody_foresaw_is_left_to_django() -> None:
-    assert refused(ZeroDivisionError()) is None
+    assert answer_to(ZeroDivisionError()) is None
 
 
 def test_an_errors_headers_and_data_reach_the_client() -> None:
@@ -107,3 +108,17 @@ def test_an_error_page_is_made_even_when_nobody_can_say_who_is_looking() -> None
     response = error_response(request, NotFoundError())
     assert response.status_code == 404
     assert b"leads nowhere" in response.content
+
+
+def test_a_database_that_goes_while_a_session_is_saved_is_503_and_not_500() -> None:
+    try:
+        raise OperationalError("the database is gone")
+    except OperationalError:
+        response = server_error(RequestFactory().get("/files/"))
+    assert response.status_code == 503
+
+
+@pytest.mark.django_db
+def test_a_host_that_is_not_ours_is_refused_in_our_shape() -> None:
+    response = Client().get("/", headers={"Host": "evil.example", "Accept": "application/json"})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_input")

@@ -1,0 +1,40 @@
+"""Owns which exception is which refusal, and that each refusal is counted and logged once."""
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+
+from apps.common.errors import (
+    DATABASE_ERRORS,
+    ForbiddenError,
+    InvalidInputError,
+    SpillwayError,
+    UnavailableError,
+)
+from apps.common.metrics import REFUSALS
+from apps.common.responses import error_response
+
+logger = structlog.get_logger(__name__)
+_UNREADABLE = (RequestDataTooBig, TooManyFieldsSent, SuspiciousOperation, UnreadablePostError)
+
+
+def refusal_for(exception: BaseException | None) -> SpillwayError | None:
+    """Our word for what was raised; None for what nobody foresaw."""
+    if isinstance(exception, SpillwayError):
+        return exception
+    if isinstance(exception, DATABASE_ERRORS):
+        logger.warning("database_unavailable", detail=type(exception).__name__, exc_info=exception)
+        return UnavailableError(headers={"Retry-After": "2"})
+    if isinstance(exception, _UNREADABLE):
+        return InvalidInputError()
+    if isinstance(exception, PermissionDenied):
+        return ForbiddenError()
+    return None
+
+
+def refused(request: HttpRequest, refusal: SpillwayError) -> HttpResponse:
+    """The response to a refusal, which is counted by its code and logged."""
+    REFUSALS.labels(refusal.code).inc()
+    severity = logger.warning if refusal.status >= 500 else logger.info
+    severity("refused", code=refusal.code, status=refusal.status, detail=str(refusal))
+    return error_response(request, refusal)
