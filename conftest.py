@@ -90,5 +90,8 @@ def _clean_redis() -> None:
 @pytest.fixture
 def store_root(settings, tmp_path: Path) -> Path:
     """An empty filesystem store."""
-    settings.STORE_ROOT = tmp_path
-    return tmp_path
+    from apps.uploads.store import blob_store
+
+    settings.STORE_ROOT = tmp_path / "store"
+    blob_store().prepare()
+    return tmp_path / "store"

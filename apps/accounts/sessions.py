@@ -1,5 +1,6 @@
 """Owns how sessions are kept: PostgreSQL is the truth, Redis holds short copies. Knows nothing of people."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +11,8 @@ from django.core.cache.backends.base import BaseCache
 # A sign-out that Redis did not hear of (it was away, the row is gone) must not come back to life with
 # Redis. For so long it could; and so often each live session is read from PostgreSQL.
 COPY_SECONDS = 60
+# What Django makes: get_random_string(32, VALID_KEY_CHARS).
+_KEY = re.compile(r"[a-z0-9]{32}")
 
 
 class _ShortCopies:
@@ -38,3 +41,7 @@ class SessionStore(cached_db.SessionStore):
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self._cache: Any = _ShortCopies(caches[settings.SESSION_CACHE_ALIAS])
+
+    def _validate_session_key(self, key: str | None) -> bool:
+        """Whether a cookie can be a key of ours. What cannot, a NUL for one, must not reach the database."""
+        return bool(key and _KEY.fullmatch(key))

@@ -53,6 +53,15 @@ class InvalidInputError(SpillwayError):
     what_to_do = "Correct it and try again."
 
 
+class LengthRequiredError(SpillwayError):
+    """A body whose length nobody said beforehand; only uploads may come so."""
+
+    code = "length_required"
+    status = 411
+    message = "Say how long the body is."
+    what_to_do = "Send a Content-Length instead of a chunked body."
+
+
 class ForbiddenError(SpillwayError):
     """Known, understood, and not allowed."""
 

@@ -6,6 +6,8 @@ from typing import Any
 import structlog
 from structlog.typing import Processor
 
+from apps.common.masking import masked
+
 
 def configure(options: dict[str, Any]) -> None:
     """Called by Django with settings.LOGGING: level, format (json|console), instance, release."""
@@ -35,6 +37,14 @@ def configure(options: dict[str, Any]) -> None:
     logging.config.dictConfig(_stdlib(options, shared))
 
 
+def mask_capabilities(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Take tokens and upload ids out of what others log: Django and gunicorn name whole paths."""
+    for name in ("event", "exception"):
+        if name in event:
+            event[name] = masked(str(event[name]))
+    return event
+
+
 def _stdlib(options: dict[str, Any], shared: list[Processor]) -> dict[str, Any]:
     last: Processor = (
         structlog.dev.ConsoleRenderer()
@@ -51,6 +61,7 @@ def _stdlib(options: dict[str, Any], shared: list[Processor]) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.format_exc_info,
+                    mask_capabilities,
                     last,
                 ],
             }
@@ -60,6 +71,7 @@ def _stdlib(options: dict[str, Any], shared: list[Processor]) -> dict[str, Any]:
         "loggers": {
             # Our own request log says it once, with the request id.
             "django.request": {"level": "ERROR"},
+            "django.security.csrf": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
             "health_check": {"level": "ERROR"},
             "psycopg.pool": {"level": "ERROR"},

@@ -9,10 +9,12 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from apps.common.errors import LengthRequiredError
 from apps.common.refusals import refusal_for, refused
 
 Handler = Callable[[HttpRequest], HttpResponse]
 logger = structlog.get_logger(__name__)
+_STREAMED_PATH = "/files/"  # read by apps.uploads from the socket, and by nobody else
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -60,10 +62,21 @@ class ErrorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Nothing to do on the way in."""
+        """Refuse what Django would read as an empty body; last on the way in, before any view or form is read."""
+        if _has_unread_body(request):
+            return refused(request, LengthRequiredError())
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """None leaves it to Django, which answers 500 and logs the trace."""
         refusal = refusal_for(exception)
         return None if refusal is None else refused(request, refusal)
+
+
+def _has_unread_body(request: HttpRequest) -> bool:
+    """Whether there is a body that Django takes for an empty one: it reads as much as Content-Length says.
+
+    Of GET and HEAD no body is ever read, and some proxies call it chunked when there is none.
+    """
+    chunked = "Transfer-Encoding" in request.headers
+    return chunked and request.method not in ("GET", "HEAD") and not request.path.startswith(_STREAMED_PATH)

@@ -12,7 +12,11 @@ def wants_json(request: HttpRequest) -> bool:
     """Whether whoever asks is a program: by path, or because it prefers JSON to HTML."""
     if request.path.startswith(_PROGRAM_PATHS) or "Tus-Resumable" in request.headers:
         return True
-    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+    try:
+        return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+    except ValueError:
+        # A parameter in a made-up encoding: nobody who could read JSON wrote that.
+        return False
 
 
 def error_response(request: HttpRequest, error: SpillwayError) -> HttpResponse:
@@ -43,6 +47,7 @@ _TITLES = {
     403: "Not allowed",
     404: "Nothing here",
     410: "This link has expired",
+    411: "That did not work",
     413: "Too large",
     429: "Slow down a little",
     503: "Back in a moment",

@@ -6,6 +6,8 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
+from apps.common.masking import masked
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, event, instance, release."""
@@ -13,7 +15,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Shape one record."""
         line = {
-            "event": record.getMessage(),
+            "event": masked(record.getMessage()),
             "level": record.levelname.lower(),
             "logger": record.name,
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
@@ -21,7 +23,7 @@ class JsonFormatter(logging.Formatter):
             "release": os.environ.get("RELEASE", "dev"),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = masked(self.formatException(record.exc_info))
         return json.dumps(line)
 
 

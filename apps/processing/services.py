@@ -42,9 +42,9 @@ class Claim:
         self.token = token
         self._renewed = time.monotonic()
 
-    def keep(self) -> None:
-        """Renew when it is due. Raises ClaimLostError."""
-        if not rules.renewal_due(time.monotonic() - self._renewed, settings.CLAIM_SECONDS):
+    def keep(self, *, now: bool = False) -> None:
+        """Renew when it is due, or now. Raises ClaimLostError."""
+        if not now and not rules.renewal_due(time.monotonic() - self._renewed, settings.CLAIM_SECONDS):
             return
         if not File.objects.renew_claim(self.file.pk, self.token, settings.CLAIM_SECONDS):
             raise ClaimLostError
@@ -64,8 +64,9 @@ def file_process(*, file_id: uuid.UUID) -> bool:
     except ClaimLostError:
         logger.warning("claim_lost", file=str(file_id))
     except PartMissingError:
+        # Tried again all the same, until it was tried too often: rejecting is for good, and a disk may come back.
         logger.error("part_missing", file=str(file_id), exc_info=True)
-        return _reject(claim, "Some of its bytes were lost. Please send it again.")
+        _put_back(claim, counts=True)
     except StoreError:
         logger.error("store_failed", file=str(file_id), exc_info=True)
         _put_back(claim)
@@ -96,6 +97,7 @@ def _assemble(claim: Claim, key: str) -> str:
             digest.update(block)
             writer.write(block)
             claim.keep()
+        claim.keep(now=True)
         writer.commit()
     except BaseException:
         writer.discard()
@@ -131,10 +133,10 @@ def _publish(claim: Claim, key: str, sha256: str) -> bool:
 
 
 def _reject(claim: Claim, reason: str) -> bool:
+    """Refuse a file for good. Its parts stay until orphans are collected: whoever runs the site may look at them."""
     if not File.objects.reject(claim.file.pk, claim.token, reason):
         return False
     logger.warning("file_rejected", file=str(claim.file.pk), reason=reason)
-    _forget_parts(claim.file.pk)
     return True
 
 
@@ -148,10 +150,10 @@ def _forget_parts(file_id: uuid.UUID) -> None:
         blob_store().discard_upload(upload.pk)
 
 
-def _put_back(claim: Claim) -> None:
-    """Let a sweep try again after a pause. The attempt does not count: it was the store's fault."""
+def _put_back(claim: Claim, *, counts: bool = False) -> None:
+    """Let a sweep try again after a pause. The attempt does not count when it was the store's fault."""
     File.objects.claimed_by(claim.file.pk, claim.token).update(
-        attempts=F("attempts") - 1,
+        attempts=F("attempts") - (0 if counts else 1),
         claimed_until=timezone.now() + timedelta(seconds=rules.pause_seconds(claim.file.attempts)),
     )
 
@@ -175,15 +177,17 @@ def transfers_expire(*, most: int = 100) -> int:
     Transfer.objects.filter(expires_at__lt=now - timedelta(days=KEEP_EXPIRED_DAYS), files=None).delete()
     due = list(Transfer.objects.expired(now).filter(files__isnull=False).distinct()[:most])
     for transfer in due:
-        with transaction.atomic():
-            files = File.objects.filter(transfer=transfer)
-            blob_keys = [key for key in files.values_list("blob_key", flat=True) if key]
-            upload_ids = [
-                str(pk) for pk in Upload.objects.filter(file__in=files).values_list("pk", flat=True)
-            ]
-            files.delete()
-            enqueue("processing.discard", {"blob_keys": blob_keys, "upload_ids": upload_ids})
+        _empty(transfer)
     return len(due)
+
+
+def _empty(transfer: Transfer) -> None:
+    """Remove a transfer's files: rows now, bytes right after. Uploads are locked first, so none can grow meanwhile."""
+    with transaction.atomic():
+        files = File.objects.filter(transfer=transfer)
+        upload_ids, blob_keys = files.lock_uploads(), files.blob_keys()
+        files.delete()
+        enqueue("processing.discard", {"blob_keys": blob_keys, "upload_ids": upload_ids})
 
 
 def bytes_discard(*, blob_keys: Sequence[str], upload_ids: Sequence[str]) -> None:

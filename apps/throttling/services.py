@@ -1,4 +1,4 @@
-"""Owns the one use case: count an event, refuse it when there were too many. Knows no view and no client."""
+"""Owns the one use case: count events, refuse them when there were too many. Knows no view and no client."""
 
 import time
 
@@ -26,25 +26,48 @@ def throttle_hit(*, scope: str, key: str) -> None:
     refused event is not counted. While Redis cannot be reached, guarded scopes are limited per process and
     the others are open: a lost Redis must not close the site.
     """
+    _admit(scope, key, counts=True)
+
+
+def throttle_check(*, scope: str, key: str) -> None:
+    """Raise what throttle_hit would raise now, and count nothing."""
+    _admit(scope, key, counts=False)
+
+
+def throttle_forget(*, scope: str, key: str) -> None:
+    """Start a key's count anew, after a try that turned out right. Does nothing while Redis cannot be reached."""
+    item, here = parse(settings.THROTTLES[scope]), counters()
+    here.own.clear(item, scope, digest(key))
+    if here.rests:
+        return
+    try:
+        here.shared.clear(item, scope, digest(key))
+    except RedisError as error:
+        _note_failure(here, error)
+
+
+def _admit(scope: str, key: str, *, counts: bool) -> None:
     # Namespaced by scope: the same address in two scopes is counted twice.
     item = parse(settings.THROTTLES[scope])
-    limiter = _limiter(scope, item, digest(key))
+    limiter = _limiter(scope, item, digest(key), counts=counts)
     if limiter is None:
         return
     THROTTLED.labels(scope).inc()
     raise TooManyRequestsError(headers={"Retry-After": str(_wait_seconds(limiter, item, scope, digest(key)))})
 
 
-def _limiter(scope: str, item: RateLimitItem, key: str) -> MovingWindowRateLimiter | None:
-    """The limiter that refused the event, or None when it was admitted."""
+def _limiter(scope: str, item: RateLimitItem, key: str, *, counts: bool) -> MovingWindowRateLimiter | None:
+    """The limiter that refuses the event, or None when it is admitted."""
     here = counters()
+    ask = MovingWindowRateLimiter.hit if counts else MovingWindowRateLimiter.test
     if not here.rests:
         try:
-            return None if here.shared.hit(item, scope, key) else here.shared
+            return None if ask(here.shared, item, scope, key) else here.shared
         except RedisError as error:
             _note_failure(here, error)
-    UNCOUNTED.labels(scope).inc()
-    if scope not in GUARDED_SCOPES or here.own.hit(item, scope, key):
+    if counts:
+        UNCOUNTED.labels(scope).inc()
+    if scope not in GUARDED_SCOPES or ask(here.own, item, scope, key):
         return None
     return here.own
 

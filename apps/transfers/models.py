@@ -223,6 +223,10 @@ class File(models.Model):
                 condition=~Q(state=FileState.READY) | (~Q(blob_key="") & ~Q(sha256="")),
                 name="file_ready_has_blob",
             ),
+            # Also the index by which the bytes in the store find their file.
+            models.UniqueConstraint(
+                fields=["blob_key"], name="file_blob_key_unique", condition=~Q(blob_key="")
+            ),
         ]
 
     def __str__(self) -> str:

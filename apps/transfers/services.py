@@ -192,24 +192,29 @@ def _discard(upload_ids: list[str], blob_keys: list[str]) -> None:
         enqueue("processing.discard", {"blob_keys": blob_keys, "upload_ids": upload_ids})
 
 
-def transfer_unlock(*, transfer: Transfer, password: str) -> str:
+def transfer_unlock(*, transfer: Transfer, password: str, address: str) -> str:
     """The grant that a visitor's session keeps after the right password. Raises PasswordWrongError.
 
     Costs a password hash, on purpose: whoever calls it throttles first.
     """
     if len(password) > PASSWORD_MAX_CHARACTERS or not check_password(password, transfer.password):
         raise PasswordWrongError
-    cache.set(_proof_key(transfer, password), 1, CONTINUE_SECONDS)
+    cache.set(_proof_key(transfer, password, address), 1, CONTINUE_SECONDS)
     return transfer.grant
 
 
-def password_known(*, transfer: Transfer, password: str) -> bool:
-    """Whether this password opened the transfer lately: a program that sends it each time pays one hash."""
-    return bool(cache.get(_proof_key(transfer, password)))
+def password_known(*, transfer: Transfer, password: str, address: str) -> bool:
+    """Whether this password opened the transfer lately from this client address.
+
+    A program that sends it each time pays one hash. Whoever calls it asks the throttle first.
+    """
+    return bool(cache.get(_proof_key(transfer, password, address)))
 
 
-def _proof_key(transfer: Transfer, password: str) -> str:
-    proof = salted_hmac("apps.transfers.proof", f"{transfer.grant}:{password}", algorithm="sha256")
+def _proof_key(transfer: Transfer, password: str, address: str) -> str:
+    # The password comes last: it may hold anything, the other two no space.
+    told = f"{transfer.grant} {address} {password}"
+    proof = salted_hmac("apps.transfers.proof", told, algorithm="sha256")
     return f"transfer-password:{proof.hexdigest()}"
 
 

@@ -5,6 +5,7 @@ all n bytes are there, which would keep a slow client's bytes out of the store, 
 """
 
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -17,25 +18,33 @@ _END = memoryview(b"")
 
 
 @contextmanager
-def body_source(environ: Mapping[str, Any], *, idle_seconds: float) -> Iterator[ByteSource]:
-    """The best source this server offers: the socket, else `wsgi.input`.
-
-    `idle_seconds` bounds a read that cannot be interrupted (a chunked body). The socket is given back as it was.
-    """
+def body_source(environ: Mapping[str, Any]) -> Iterator[ByteSource]:
+    """The best source this server offers: the socket, else `wsgi.input`. The socket is given back as it was."""
     length_reader = getattr(environ.get("wsgi.input"), "reader", None)
     connection: socket.socket | None = environ.get("gunicorn.socket")
-    if connection is None:
-        yield StreamBody(environ["wsgi.input"], whole_number(environ.get("CONTENT_LENGTH")))
+    if connection is None or type(length_reader).__name__ != "LengthReader":
+        yield StreamBody(environ["wsgi.input"], whole_number(environ.get("CONTENT_LENGTH")) or 0)
         return
-    connection.settimeout(idle_seconds)
     try:
-        if type(length_reader).__name__ == "LengthReader":
-            yield SocketBody(connection, length_reader)
-        else:
-            yield StreamBody(environ["wsgi.input"], whole_number(environ.get("CONTENT_LENGTH")))
+        yield SocketBody(connection, length_reader)
     finally:
         with suppress(OSError):
             connection.settimeout(None)
+
+
+def discard_body(environ: Mapping[str, Any], *, most_bytes: int, most_seconds: float) -> None:
+    """Take what is left of a refused request's body, within limits.
+
+    A server that answers and closes while the client still sends makes the proxy report a broken connection (502)
+    instead of the answer: a final refusal would look like something to try again.
+    """
+    until = time.monotonic() + most_seconds
+    with body_source(environ) as source:
+        while most_bytes > 0 and time.monotonic() < until:
+            block = source.take(BUFFER_BYTES, 0.2)
+            if block is not None and not len(block):
+                return
+            most_bytes -= len(block or b"")
 
 
 class SocketBody:
@@ -78,24 +87,21 @@ class SocketBody:
 
 
 class StreamBody:
-    """Any WSGI server's `wsgi.input`, and chunked bodies. `wait_seconds` is up to the server."""
+    """Any other WSGI server's `wsgi.input`, for as many bytes as were announced. `wait_seconds` is up to the server."""
 
     _STEP_BYTES = 64 * 2**10
 
-    def __init__(self, stream: Any, length: int | None) -> None:
-        """`length` is the announced one: PEP 3333 forbids reading past it. None for a chunked body."""
+    def __init__(self, stream: Any, length: int) -> None:
+        """`length` is the announced one: PEP 3333 forbids reading past it."""
         self._stream = stream
         self._left = length
 
     def take(self, most_bytes: int, wait_seconds: float) -> memoryview | None:
         """A small step, since `read` may wait until it has all it was asked for."""
-        wanted = min(most_bytes, self._STEP_BYTES)
-        if self._left is not None:
-            wanted = min(wanted, self._left)
+        wanted = min(most_bytes, self._STEP_BYTES, self._left)
         try:
             block = memoryview(self._stream.read(wanted)) if wanted else _END
         except OSError:
             return _END
-        if self._left is not None:
-            self._left -= len(block)
+        self._left -= len(block)
         return block

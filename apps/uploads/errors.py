@@ -116,6 +116,15 @@ class UploadLengthError(UploadError):
     message = "Upload-Length must be a whole number of bytes."
 
 
+class UploadBodyLengthError(UploadError):
+    """A body without Content-Length: nobody could tell a whole one from one that was cut off."""
+
+    code = "upload_length_required"
+    status = 411
+    message = "Content-Length is needed; a chunked body is not taken."
+    what_to_do = "Send the chunk with its length."
+
+
 class UploadOffsetError(UploadError):
     """Upload-Offset is missing or not an offset."""
 

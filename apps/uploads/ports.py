@@ -48,8 +48,14 @@ class Writer(Protocol):
 class BlobStore(Protocol):
     """Where parts and blobs live. Safe to use from many threads and many instances at once.
 
+    A store that is not there at all (a disk that is not mounted) raises StoreError, never PartMissingError: nothing
+    is lost by waiting for it.
+
     Keys come from Spillway, never from a user. A part and a blob are immutable once committed.
     """
+
+    def prepare(self) -> None:
+        """Make what the store needs to exist, once, before the first write. May be called again at any time."""
 
     def open_part(self, upload_id: uuid.UUID, key: str) -> Writer:
         """Begin a part. `key` was never used before for this upload."""

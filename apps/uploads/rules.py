@@ -4,7 +4,6 @@ Protocol: https://tus.io/protocols/resumable-upload (1.0.0).
 """
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +14,7 @@ CHUNK_TYPE = "application/offset+octet-stream"
 METADATA_MAX_CHARACTERS = 32_768
 NAME_MAX_CHARACTERS = 255
 _METADATA_KEY = re.compile(r"[!-+\--~]+")  # visible ASCII without the comma
-_WHOLE_NUMBER = re.compile(r"\d{1,18}")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")  # not \d: that has the digits of every script
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -52,12 +51,17 @@ def whole_number(raw: str | None) -> int | None:
     return int(raw) if raw is not None and _WHOLE_NUMBER.fullmatch(raw) else None
 
 
+def is_beyond_counting(raw: str | None) -> bool:
+    """Whether a header is a number, but one with more digits than any file has bytes."""
+    return raw is not None and raw.isascii() and raw.isdigit() and whole_number(raw) is None
+
+
 def parse_metadata(header: str) -> Metadata:
     """Read `Upload-Metadata`: comma-separated `key base64(value)` pairs. Raises MetadataError."""
     if len(header) > METADATA_MAX_CHARACTERS:
         raise MetadataError("Upload-Metadata is too long.")
     pairs: dict[str, str] = {}
-    for item in filter(None, (part.strip() for part in header.split(","))):
+    for item in filter(None, (part.strip(" \t") for part in header.split(","))):
         key, value = _pair(item)
         if key in pairs:
             raise MetadataError(f"Upload-Metadata names {key!r} twice.")
@@ -70,8 +74,8 @@ def _pair(item: str) -> tuple[str, str]:
     if not _METADATA_KEY.fullmatch(key):
         raise MetadataError("Upload-Metadata has a key that is not plain ASCII.")
     try:
-        return key, base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
+        return key, base64.b64decode(encoded.strip(" \t"), validate=True).decode("utf-8")
+    except ValueError:  # not base64, not UTF-8, or not even ASCII
         raise MetadataError(f"Upload-Metadata's {key!r} is not base64 of UTF-8 text.") from None
 
 
@@ -94,7 +98,7 @@ def _metadata(header: str, pairs: dict[str, str]) -> Metadata:
 
 def without_secret(header: str) -> str:
     """The metadata header without the sender's secret."""
-    items = [item.strip() for item in header.split(",")]
+    items = [item.strip(" \t") for item in header.split(",")]
     return ",".join(item for item in items if item and item.split(" ", 1)[0] != "transfer")
 
 
@@ -123,6 +127,11 @@ def part_key(offset: int, token_hex: str) -> str:
 def commit_due(pending_bytes: int, age_seconds: float, *, commit_bytes: int, commit_seconds: float) -> bool:
     """Whether what has arrived must be made durable now."""
     return pending_bytes >= commit_bytes or (pending_bytes > 0 and age_seconds >= commit_seconds)
+
+
+def waiting_slots(threads: int) -> int:
+    """How many requests of one process may wait for another's lease: waiting costs a thread."""
+    return max(1, threads // 8)
 
 
 def room_left(length: int, offset: int) -> int:

@@ -44,9 +44,6 @@ def upload_create(*, transfer: Transfer, length: int, metadata: Metadata) -> Upl
 
     Raises what `file_add` raises (too large, too many files, transfer expired) and StorageFullError.
     """
-    with _store_errors():
-        # Parts and the assembled blob lie side by side for a moment: twice the length must fit.
-        _check_room(2 * length)
     now = timezone.now()
     with transaction.atomic():
         file = file_add(
@@ -62,6 +59,10 @@ def upload_create(*, transfer: Transfer, length: int, metadata: Metadata) -> Upl
             metadata=metadata.raw,
             expires_at=now + timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS),
         )
+        # Asked last, so that a file this site never takes is told so. Parts and the assembled blob lie side by side
+        # for a moment: twice the length must fit.
+        with _store_errors():
+            _check_room(2 * length)
         if length == 0:
             file_hand_over(file_id=file.pk)
     return upload
@@ -86,12 +87,12 @@ def upload_find(*, upload_id: uuid.UUID) -> Upload:
     return upload
 
 
-def upload_settle(*, upload_id: uuid.UUID) -> Upload:
+def upload_settle(*, upload_id: uuid.UUID, wait_seconds: float) -> Upload:
     """The upload at an offset that the next append is accepted at: nobody holds its lease.
 
-    Raises UploadNotFoundError, UploadExpiredError and, when the holder does not let go, UploadLockedError.
+    Raises UploadNotFoundError, UploadExpiredError and, when the holder does not let go in time, UploadLockedError.
     """
-    deadline = time.monotonic() + settings.LEASE_WAIT_SECONDS
+    deadline = time.monotonic() + wait_seconds
     while True:
         upload_find(upload_id=upload_id)
         if Upload.objects.settle(upload_id):
@@ -101,10 +102,10 @@ def upload_settle(*, upload_id: uuid.UUID) -> Upload:
 
 
 def _wait_for_lease(upload_id: uuid.UUID, deadline: float) -> None:
-    if time.monotonic() >= deadline:
-        raise UploadLockedError(headers={"Retry-After": "1"})
     Upload.objects.ask_for(upload_id)
     connection.close()
+    if time.monotonic() >= deadline:
+        raise UploadLockedError(headers={"Retry-After": "1"})
     time.sleep(_POLL_SECONDS)
 
 
@@ -189,18 +190,26 @@ def _check_room(size: int) -> None:
 def upload_terminate(*, upload_id: uuid.UUID) -> None:
     """Forget an unfinished upload: its rows now, its bytes right after.
 
-    Raises UploadNotFoundError, UploadExpiredError, UploadLockedError, and UploadFinishedError once the file has
-    arrived whole.
+    Raises UploadNotFoundError, UploadExpiredError, UploadLockedError while somebody appends, and UploadFinishedError
+    once the file has arrived whole.
     """
-    upload = upload_settle(upload_id=upload_id)
-    if upload.file.state != FileState.UPLOADING:
-        raise UploadFinishedError
+    upload_find(upload_id=upload_id)
     with transaction.atomic():
-        # The state is asked again by the DELETE itself: an append may have finished the file meanwhile.
-        deleted, _ = File.objects.filter(pk=upload.file_id, state=FileState.UPLOADING).delete()
-        if not deleted:
-            raise UploadFinishedError
-        enqueue("processing.discard", {"blob_keys": [], "upload_ids": [str(upload_id)]})
+        # 1. Lock the row if nobody claimed it meanwhile: from here on no append can commit. 2. Ask the file's state,
+        # which only the last commit changes. 3. Delete.
+        free = Upload.objects.free().select_for_update(of=("self",)).filter(pk=upload_id).first()
+        if free is None:
+            raise UploadLockedError(headers={"Retry-After": "1"})
+        _unfinished_delete(free)
+
+
+def _unfinished_delete(locked: Upload) -> None:
+    """Delete a file that is still arriving; its upload's row is locked by the caller's transaction."""
+    file = File.objects.get(pk=locked.file_id)
+    if file.state != FileState.UPLOADING:
+        raise UploadFinishedError
+    file.delete()
+    enqueue("processing.discard", {"blob_keys": [], "upload_ids": [str(locked.pk)]})
 
 
 def uploads_expire(*, most: int = 500) -> int:
@@ -208,17 +217,19 @@ def uploads_expire(*, most: int = 500) -> int:
 
     An upload that is being appended to is left alone: its lease is not free.
     """
-    due = list(Upload.objects.expired(timezone.now()).free().values_list("pk", "file_id")[:most])
-    removed = 0
-    for upload_id, file_id in due:
-        with transaction.atomic():
-            locked = Upload.objects.expired(timezone.now()).free().select_for_update(skip_locked=True)
-            if not locked.filter(pk=upload_id).exists():
-                continue
-            File.objects.filter(pk=file_id, state=FileState.UPLOADING).delete()
-            enqueue("processing.discard", {"blob_keys": [], "upload_ids": [str(upload_id)]})
-            removed += 1
-    return removed
+    due = list(Upload.objects.expired(timezone.now()).free().values_list("pk", flat=True)[:most])
+    return sum(_expire_one(upload_id) for upload_id in due)
+
+
+def _expire_one(upload_id: uuid.UUID) -> bool:
+    """Remove one of them, unless it was taken up again or somebody else is at it."""
+    with transaction.atomic():
+        free = Upload.objects.expired(timezone.now()).free().select_for_update(skip_locked=True)
+        upload = free.filter(pk=upload_id).first()
+        if upload is None:
+            return False
+        _unfinished_delete(upload)
+    return True
 
 
 def sender_of(user: object) -> User | None:

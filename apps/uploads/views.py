@@ -14,14 +14,17 @@ from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.accounts.services import sender_check
-from apps.common.errors import DATABASE_ERRORS, SpillwayError
+from apps.common.errors import DATABASE_ERRORS, SpillwayError, UnavailableError
+from apps.common.links import absolute
 from apps.throttling.address import client_address
 from apps.throttling.services import throttle_hit
+from apps.transfers.errors import FileTooLargeError
 from apps.transfers.models import Transfer
 from apps.uploads import services
-from apps.uploads.body import body_source
+from apps.uploads.body import body_source, discard_body
 from apps.uploads.errors import (
     TusVersionError,
+    UploadBodyLengthError,
     UploadError,
     UploadLengthError,
     UploadLockedError,
@@ -39,8 +42,10 @@ from apps.uploads.rules import (
     TUS_VERSION,
     Metadata,
     MetadataError,
+    is_beyond_counting,
     parse_metadata,
     upload_slots,
+    waiting_slots,
     whole_number,
 )
 
@@ -48,6 +53,10 @@ View = Callable[..., HttpResponse]
 # A thread that waits for a slow sender serves nobody else: some threads are kept for everybody else. This counts
 # what this process carries right now; no later request depends on it.
 _slots = BoundedSemaphore(upload_slots(settings.WEB_THREADS, settings.UPLOAD_THREADS_SHARE))
+# What waiting for another request's lease may cost, likewise.
+_waiters = BoundedSemaphore(waiting_slots(settings.WEB_THREADS))
+# Refusals that a client must hear rather than try again.
+_FINAL = frozenset({400, 401, 403, 404, 409, 410, 411, 412, 413, 415, 429})
 
 
 def _tus(view: View) -> View:
@@ -60,8 +69,12 @@ def _tus(view: View) -> View:
             if request.method != "OPTIONS" and request.headers.get("Tus-Resumable") != TUS_VERSION:
                 raise TusVersionError(headers={"Tus-Version": TUS_VERSION})
             response = view(request, *args, **kwargs)
+        except DATABASE_ERRORS as error:
+            raise UnavailableError(headers={"Tus-Resumable": TUS_VERSION, "Retry-After": "2"}) from error
         except SpillwayError as error:
             error.headers.setdefault("Tus-Resumable", TUS_VERSION)
+            if error.status in _FINAL:
+                discard_body(request.META, most_bytes=64 * 2**20, most_seconds=2.0)
             raise
         response["Tus-Resumable"] = TUS_VERSION
         response.setdefault("Cache-Control", "no-store")
@@ -118,9 +131,7 @@ def _capabilities() -> HttpResponse:
 
 
 def _create(request: HttpRequest) -> HttpResponse:
-    length = whole_number(request.headers.get("Upload-Length"))
-    if length is None:
-        raise UploadLengthError
+    length = _length(request)
     # Everything about the body is checked before anything is made: a refused creation leaves nothing behind.
     with_body = _has_body(request)
     if with_body:
@@ -129,13 +140,23 @@ def _create(request: HttpRequest) -> HttpResponse:
     metadata = _metadata(request)
     upload, secret = _make(request, length, metadata)
     response = HttpResponse(status=201)
-    response["Location"] = request.build_absolute_uri(f"/files/{upload.pk}")
+    response["Location"] = absolute(request, f"/files/{upload.pk}")
     if secret:
-        response["Transfer-URL"] = request.build_absolute_uri(upload.file.transfer.get_absolute_url())
+        response["Transfer-URL"] = absolute(request, upload.file.transfer.get_absolute_url())
         response["Transfer-Secret"] = secret
     if with_body:
         upload = _first_bytes(request, upload)
     return _placed(response, upload)
+
+
+def _length(request: HttpRequest) -> int:
+    raw = request.headers.get("Upload-Length")
+    if is_beyond_counting(raw):
+        raise FileTooLargeError
+    length = whole_number(raw)
+    if length is None:
+        raise UploadLengthError
+    return length
 
 
 def _first_bytes(request: HttpRequest, upload: Upload) -> Upload:
@@ -144,8 +165,8 @@ def _first_bytes(request: HttpRequest, upload: Upload) -> Upload:
     """
     try:
         return _append_body(request, upload.pk, 0)
-    except UploadError:
-        return services.upload_find(upload_id=upload.pk)
+    except (UploadError, *DATABASE_ERRORS):
+        return Upload.objects.filter(pk=upload.pk).first() or upload
 
 
 def _metadata(request: HttpRequest) -> Metadata:
@@ -170,9 +191,17 @@ def _make(request: HttpRequest, length: int, metadata: Metadata) -> tuple[Upload
 
 
 def _has_body(request: HttpRequest) -> bool:
-    return (
-        request.headers.get("Content-Length", "0") not in {"", "0"} or "Transfer-Encoding" in request.headers
-    )
+    return "Transfer-Encoding" in request.headers or _announced(request) > 0
+
+
+def _announced(request: HttpRequest) -> int:
+    """The body's length in bytes. A chunked body is refused: it could not be told from one that was cut off."""
+    if "Transfer-Encoding" in request.headers:
+        raise UploadBodyLengthError
+    raw = request.headers.get("Content-Length") or "0"
+    if is_beyond_counting(raw):
+        raise UploadTooLongError
+    return whole_number(raw) or 0
 
 
 def _check_chunk_type(request: HttpRequest) -> None:
@@ -181,8 +210,7 @@ def _check_chunk_type(request: HttpRequest) -> None:
 
 
 def _check_body_fits(request: HttpRequest, length: int) -> None:
-    announced = whole_number(request.headers.get("Content-Length"))
-    if announced is not None and announced > length:
+    if _announced(request) > length:
         raise UploadTooLongError(data={"room": length})
 
 
@@ -195,15 +223,13 @@ def _append(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
 
 
 def _append_body(request: HttpRequest, upload_id: uuid.UUID, offset: int) -> Upload:
+    announced = _announced(request)
     if not _slots.acquire(blocking=False):
         raise UploadsBusyError(headers={"Retry-After": "1"})
     try:
-        with body_source(request.META, idle_seconds=settings.UPLOAD_IDLE_SECONDS) as source:
+        with body_source(request.META) as source:
             return services.upload_append(
-                upload_id=upload_id,
-                offset=offset,
-                announced=whole_number(request.headers.get("Content-Length")),
-                source=source,
+                upload_id=upload_id, offset=offset, announced=announced, source=source
             )
     finally:
         _slots.release()
@@ -216,7 +242,7 @@ def _offset(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
     and a 423 by asking again.
     """
     try:
-        upload = services.upload_settle(upload_id=upload_id)
+        upload = _settled(upload_id)
     except DATABASE_ERRORS as error:
         raise UploadLockedError(headers={"Retry-After": "2"}) from error
     response = _placed(HttpResponse(status=200), upload)
@@ -226,7 +252,21 @@ def _offset(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
     return response
 
 
+def _settled(upload_id: uuid.UUID) -> Upload:
+    """At once if nobody holds the lease. Only a few may wait for a holder; the others are told to ask again."""
+    try:
+        return services.upload_settle(upload_id=upload_id, wait_seconds=0)
+    except UploadLockedError:
+        if not _waiters.acquire(blocking=False):
+            raise
+    try:
+        return services.upload_settle(upload_id=upload_id, wait_seconds=settings.LEASE_WAIT_SECONDS)
+    finally:
+        _waiters.release()
+
+
 def _terminate(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
+    _settled(upload_id)
     services.upload_terminate(upload_id=upload_id)
     return HttpResponse(status=204)
 

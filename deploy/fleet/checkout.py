@@ -4,6 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from deploy.fleet.errors import FleetError
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -16,7 +18,16 @@ def home() -> Path:
 
 def _users_data_folder() -> Path:
     given = os.environ.get("XDG_DATA_HOME")
-    return Path(given) if given else Path.home() / ".local" / "share"
+    return Path(given) if given else _users_home() / ".local" / "share"
+
+
+def _users_home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise FleetError(
+            f"Your user number {os.geteuid()} has no name and no home here: set HOME to a folder you can write."
+        ) from None
 
 
 def default_data_folder() -> Path:

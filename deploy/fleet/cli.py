@@ -5,11 +5,15 @@ The bootstrap parses with this too, before anything is installed, so that a mist
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 from deploy.fleet import configuration
+from deploy.fleet.accounts import user_name
 from deploy.fleet.checkout import default_data_folder
 from deploy.fleet.errors import FleetError, UsageError
 
@@ -130,6 +134,32 @@ def main(arguments: Sequence[str]) -> int:
         # Whoever read us has gone, such as `head`; nothing may be flushed to it at exit.
         sys.stderr.close()
         return 0
+    except (OSError, RuntimeError) as error:
+        tell(unexpected(error))
+        return FleetError.exit_code
+
+
+def unexpected(error: OSError | RuntimeError) -> FleetError:
+    """What the machine refused, in one line: the path, and whose it is when that is the reason."""
+    if not isinstance(error, OSError):
+        return FleetError(f"{' '.join(str(error).split()) or type(error).__name__}.")
+    what = f"{error.filename}: " if error.filename is not None else ""
+    reason = error.strerror or str(error) or type(error).__name__
+    owner = _owner(error.filename) if isinstance(error, PermissionError) else None
+    return FleetError(
+        f"{what}{reason}{f' (it belongs to {owner}, you are {user_name(os.geteuid())})' if owner else ''}."
+    )
+
+
+def _owner(path: Any) -> str | None:
+    """Of the path, or of the nearest folder above it that can be seen."""
+    if not isinstance(path, str | bytes | os.PathLike):
+        return None
+    start = Path(os.fsdecode(path)).absolute()
+    for part in (start, *start.parents):
+        with suppress(OSError):
+            return user_name(part.stat().st_uid)
+    return None
 
 
 def tell(error: FleetError) -> None:

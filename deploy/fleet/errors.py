@@ -37,6 +37,12 @@ class StartError(FleetError):
     code = "start"
 
 
+class AlreadyUpError(FleetError):
+    """Another `up` was first."""
+
+    code = "already_up"
+
+
 class StoppedWhileStartingError(FleetError):
     """The operator changed their mind: Ctrl-C or `down` before everything was ready."""
 

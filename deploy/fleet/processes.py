@@ -4,6 +4,7 @@ Every child leads a session of its own: a terminal's Ctrl-C does not reach it, a
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -156,7 +157,8 @@ def shorten_log(log: Path) -> None:
     """Move a log that has grown too long aside (`<name>.log.1`), in place: whoever appends to it goes on."""
     with suppress(OSError):
         if log.stat().st_size > LOG_MAX_BYTES:
-            log.with_suffix(".log.1").write_bytes(log.read_bytes())
+            # Block by block: it may be larger than memory.
+            shutil.copyfile(log, log.with_suffix(".log.1"))
             os.truncate(log, 0)
 
 

@@ -89,9 +89,14 @@ def restart_at(quick_deaths: Sequence[float]) -> float:
     return quick_deaths[-1] + min(2.0 ** (extra - 1), DELAY_SECONDS_MAX)
 
 
-def still_quick(quick_deaths: Sequence[float], *, ran_seconds: float, now: float) -> tuple[float, ...]:
-    """The quick deaths to remember after one more death: a stable run wipes the slate."""
-    if ran_seconds >= STABLE_SECONDS:
+def still_quick(
+    quick_deaths: Sequence[float], *, got_ready: bool, ran_seconds: float, now: float
+) -> tuple[float, ...]:
+    """The quick deaths to remember after one more death: a process that got ready, or ran long, wipes the slate.
+
+    What was ready can be: it did not die of how it starts, so it is started again at once, however often it dies.
+    """
+    if got_ready or ran_seconds >= STABLE_SECONDS:
         return ()
     return (*quick_deaths, now)
 

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -182,8 +183,9 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
-def proxy_for_module() -> Iterator[Proxy]:
+@contextmanager
+def proxy_running() -> Iterator[Proxy]:
+    """Traefik and nginx before a telling instance, as the environment of this moment says."""
     made = Path(tempfile.mkdtemp(prefix="spillway-proxy-"))
     options = UpOptions(made / "data", port=free_port())
     instance = TellingInstance()
@@ -196,6 +198,12 @@ def proxy_for_module() -> Iterator[Proxy]:
     finally:
         instance.server.shutdown()
         shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def proxy_for_module() -> Iterator[Proxy]:
+    with proxy_running() as made:
+        yield made
 
 
 @pytest.fixture

@@ -99,6 +99,15 @@ def test_an_old_python_without_a_newer_one_is_told_what_to_install() -> None:
         ),
         (["npm error code EAI_AGAIN"], "Check the network"),
         (["Collecting x", "ERROR: Something else"], "ERROR: Something else."),
+        (
+            [
+                "npm error code EUSAGE",
+                "npm error",
+                "npm error The lock file does not fit.",
+                "npm error A complete log of this run can be found in: /root/.npm/_logs/x.log",
+            ],
+            ": npm error The lock file does not fit.",
+        ),
     ],
 )
 def test_a_failed_install_says_what_to_do(lines: list[str], words: str, tmp_path: Path) -> None:

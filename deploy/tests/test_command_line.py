@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.fleet.cli import main, parse
+from deploy.fleet.checkout import ROOT
+from deploy.fleet.cli import main, parse, unexpected
 from deploy.fleet.commands import manage
 from deploy.fleet.commands import test as test_command
 from deploy.fleet.configuration import UpOptions
@@ -87,7 +88,20 @@ def test_manage_needs_a_command() -> None:
 
 def test_all_checks_run_before_the_tests_by_default() -> None:
     names = [step.name for step in test_command.steps(["-k", "lease"])]
-    assert names == ["ruff check", "ruff format", "mypy", "lint-imports", "pytest"]
+    assert [name for name in names if name != "node --test"] == [
+        "ruff check",
+        "ruff format",
+        "mypy",
+        "lint-imports",
+        "pytest",
+    ]
+
+
+def test_the_front_ends_tests_run_where_there_is_a_node(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "node").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    step = next(step for step in test_command.steps([]) if step.name == "node --test")
+    assert (step.argv, step.cwd) == ([str(tmp_path / "node"), "--test"], ROOT / "frontend")
 
 
 def test_pytest_alone_can_be_asked_for() -> None:
@@ -126,3 +140,12 @@ def test_errors_have_stable_codes() -> None:
 
     codes = [kind.code for kind in every(FleetError)]
     assert len(codes) == len(set(codes))
+
+
+def test_what_belongs_to_another_is_told_with_the_owner(tmp_path: Path) -> None:
+    told = str(unexpected(PermissionError(13, "Permission denied", "/etc/shadow")))
+    assert told.startswith("/etc/shadow: Permission denied (it belongs to root, you are ")
+
+
+def test_a_failure_without_a_path_is_a_line_all_the_same() -> None:
+    assert str(unexpected(RuntimeError("Could not\ndetermine it"))) == "Could not determine it."

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from deploy.fleet.checkout import ROOT
-from deploy.fleet.platforms.embedded.data_folder import DataFolder, lock_is_held
+from deploy.fleet.platforms.embedded.data_folder import DataFolder
+from deploy.fleet.platforms.embedded.lock import holder_of, lock_is_held
 from deploy.fleet.processes import start_time
 from deploy.fleet.storage import read_json, write_json
 from deploy.tests.conftest import ask, free_port, wait_until
@@ -180,13 +182,20 @@ def test_whatever_is_killed_runs_again_within_two_seconds(fleet: Fleet, name: st
     wait_until(lambda: fleet.units()[name]["pid"] not in {None, before}, 2)
 
 
+def test_a_unit_that_dies_again_and_again_is_back_in_two_seconds_each_time(fleet: Fleet) -> None:
+    for _ in range(6):
+        before = fleet.pid("web-1")
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda before=before: fleet.units()["web-1"]["pid"] not in {None, before}, 2)
+        wait_until(lambda: fleet.units()["web-1"]["state"] == "ready", 10)
+
+
 def test_an_instance_that_hangs_is_killed_and_started_again(fleet: Fleet) -> None:
     before = fleet.pid("web-2")
-    workers = subprocess.run(
-        ["pgrep", "-P", str(before)], capture_output=True, text=True, check=True
-    ).stdout.split()
+    workers = psutil.Process(before).children()
+    assert workers
     for worker in workers:
-        os.kill(int(worker), signal.SIGSTOP)
+        worker.suspend()
     wait_until(lambda: fleet.units()["web-2"]["pid"] not in {None, before}, 12)
     assert "/livez failed 3 times in a row" in fleet.run("logs", "supervisor").stdout
 
@@ -321,3 +330,78 @@ def test_down_reaches_a_fleet_that_has_only_just_begun_to_start(other: Fleet) ->
     assert other.run("down").returncode == 0
     starting.wait(60)
     assert other.processes() == []
+
+
+def test_two_at_once_start_one_fleet(other: Fleet) -> None:
+    both = [
+        subprocess.Popen(
+            other.command("up", "--detach", "--web", "1", "--port", str(other.port)),
+            env=other.environment(), cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sum("already" in text for text in said) == 1, said
+    assert other.all_ready()
+    assert ask(other.public, "/").status == 200
+
+
+def test_a_fleet_whose_reader_goes_away_stops_and_leaves_nothing(other: Fleet) -> None:
+    process = subprocess.Popen(
+        other.command("up", "--web", "1", "--port", str(other.port)), env=other.environment(), cwd="/",
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    process.wait(60)
+    assert other.processes() == []
+
+
+def test_manage_that_is_told_to_stop_while_its_database_starts_leaves_nothing(other: Fleet) -> None:
+    for _ in range(3):
+        process = subprocess.Popen(
+            other.command("manage", "check"), env=other.environment(), cwd="/",
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(lambda process=process: set(other.processes()) - {process.pid}, 20)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+        assert other.processes() == []
+
+
+def test_whoever_comes_while_manage_works_is_told_who_it_is(other: Fleet) -> None:
+    process = subprocess.Popen(
+        other.command("manage", "shell", "-c", "import time; time.sleep(60)"), env=other.environment(), cwd="/",
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_until(lambda: other.data.exists() and holder_of(DataFolder(other.data)) is not None, 20)
+    for told in (other.up(), other.run("down"), other.run("manage", "check")):
+        assert told.returncode == 1
+        assert f"`spillway manage` (process {process.pid})" in told.stderr
+    process.terminate()
+    process.wait(60)
+    assert other.processes() == []
+
+
+def test_a_percent_sign_in_the_path_is_no_format(other: Fleet) -> None:
+    other.data = other.data.with_name("100%n")
+    done = other.up()
+    assert done.returncode == 0, done.stderr
+    assert (other.data / "run" / "worker-1" / "pid").exists()
+
+
+def test_what_the_operators_shell_says_about_secrets_does_not_beat_ours(other: Fleet) -> None:
+    names = ("SECRET_KEY", "DATABASE_URL", "DOWNLOAD_KEY", "REDIS_URL")
+    done = other.run("manage", "check", **{f"{name}_FILE": "/nonexistent" for name in names})
+    assert done.returncode == 0, done.stderr
+
+
+def test_behind_a_tls_proxy_the_site_answers_to_its_public_name(other: Fleet) -> None:
+    done = other.up(PUBLIC_URL="https://send.example.org", TRUSTED_PROXIES="2")
+    assert done.returncode == 0, done.stderr
+    for host in ("send.example.org", "localhost"):
+        reply = ask(other.public, "/", {"Host": host, "X-Forwarded-Proto": "https"})
+        assert reply.status == 200, reply
+    assert ask(other.public, "/d/nothing/file", {"Host": "send.example.org"}).status == 404

@@ -2,21 +2,32 @@
 
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from apps.lifecycle.vocabulary import InstanceState
+from deploy.fleet.checkout import ROOT
 from deploy.fleet.commands.logs import Tail
 from deploy.fleet.commands.status import as_json, as_text
 from deploy.fleet.configuration import Desired
-from deploy.fleet.errors import DataFolderError, PortTakenError
+from deploy.fleet.errors import DataFolderError, PortTakenError, StartError
 from deploy.fleet.platforms.embedded import data_folder, elsewhere, journal, preparation, redis, traefik
 from deploy.fleet.platforms.embedded.credentials import load_or_create
-from deploy.fleet.platforms.embedded.data_folder import DataFolder, lock_is_held, supervisor_lock
+from deploy.fleet.platforms.embedded.data_folder import DataFolder
+from deploy.fleet.platforms.embedded.database_place import forget, place_for
+from deploy.fleet.platforms.embedded.lock import (
+    Holder,
+    environment_with,
+    holder_of,
+    lock_is_held,
+    supervisor_lock,
+)
 from deploy.fleet.platforms.embedded.network_ports import PortBook, check_public_port, is_free
 from deploy.fleet.platforms.embedded.release import release_of
 from deploy.fleet.ports import Observation, Seen
@@ -124,6 +135,46 @@ def test_the_lock_tells_whether_a_supervisor_lives(data: DataFolder) -> None:
         with supervisor_lock(data) as again:
             assert not again
     assert not lock_is_held(data)
+
+
+def test_the_lock_says_who_has_it(data: DataFolder) -> None:
+    with supervisor_lock(data, "manage"):
+        assert holder_of(data) == Holder(os.getpid(), "manage")
+        assert _mode(data.lock) == 0o600
+    assert holder_of(data) is None
+
+
+def test_a_lock_can_be_handed_on_to_a_child(data: DataFolder) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from deploy.fleet.platforms.embedded.data_folder import DataFolder\n"
+        "from deploy.fleet.platforms.embedded.lock import supervisor_lock\n"
+        "with supervisor_lock(DataFolder(Path(sys.argv[1]))) as held: print(held is not None, flush=True); input()\n"
+    )
+    with supervisor_lock(data) as held:
+        assert held is not None
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, str(data.root)], cwd=ROOT, env=environment_with(held), pass_fds=(held,),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert child.stdout is not None
+        assert child.stdout.readline() == "True\n"
+    assert holder_of(data) == Holder(child.pid, "up")
+    child.communicate("\n", timeout=10)
+    assert not lock_is_held(data)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can look everywhere")
+def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o000)
+    with pytest.raises(DataFolderError, match="cannot be reached"):
+        data_folder.check_owner(tmp_path / "closed" / "data")
+
+
+def test_a_folder_of_another_user_is_told(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    with pytest.raises(DataFolderError, match="belongs to"):
+        data_folder.check_owner(tmp_path)
 
 
 # --- secrets -----------------------------------------------------------------------------------------------------
@@ -289,6 +340,72 @@ def test_a_closed_folder_on_the_way_cannot_be_passed(tmp_path: Path) -> None:
     assert not elsewhere.reachable(inner, stranger)
 
 
+# --- where the database lies ---
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch) -> tuple[DataFolder, Account]:
+    """A data folder below a closed one, and an account that cannot go there."""
+    monkeypatch.setattr(elsewhere, "BASE", tmp_path / "elsewhere")
+    (tmp_path / "closed").mkdir(mode=0o700)
+    folder = DataFolder(tmp_path / "closed" / "data")
+    folder.prepare()
+    return folder, Account(uid=54321, gid=54321)
+
+
+def test_a_database_elsewhere_outlives_its_folders_absence(closed) -> None:
+    """Moved away, or on a disk that is not mounted: another start must not take it for garbage."""
+    folder, user = closed
+    place = place_for(folder, user)
+    (place / "data").mkdir(parents=True)
+    moved = folder.root.rename(folder.root.with_name("moved"))
+    second = DataFolder(folder.root)
+    second.prepare()
+    assert place_for(second, user) != place
+    elsewhere.forget_old_programs()
+    assert (place / "data").is_dir()
+    assert place_for(DataFolder(moved), user) == place
+
+
+def test_a_place_is_obeyed_once_it_was_chosen(data: DataFolder) -> None:
+    assert place_for(data, None) == data.root / "postgres"
+    data.database_place.write_text("/mnt/elsewhere/postgres")
+    assert place_for(data, None) == Path("/mnt/elsewhere/postgres")
+
+
+def test_a_database_that_is_gone_is_told_not_replaced(data: DataFolder) -> None:
+    place_for(data, None)
+    data.greeted.touch()
+    with pytest.raises(StartError, match="not there"):
+        place_for(data, None)
+    (data.root / "postgres" / "data").mkdir(parents=True)
+    assert place_for(data, None) == data.root / "postgres"
+
+
+def test_a_database_that_can_no_longer_be_reached_is_told(closed) -> None:
+    folder, user = closed
+    (folder.root / "postgres" / "data").mkdir(parents=True)
+    with pytest.raises(StartError, match="closed folder"):
+        place_for(folder, user)
+
+
+def test_throw_away_data_is_forgotten_on_purpose(closed) -> None:
+    folder, user = closed
+    place = place_for(folder, user)
+    forget(folder)
+    assert not place.parent.exists()
+
+
+def test_only_copies_of_packages_that_are_gone_are_removed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(elsewhere, "BASE", tmp_path)
+    for name in ("programs-1", "programs-2", "0123456789abcdef"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "belongs-to").write_text("/nonexistent")
+    (tmp_path / "programs-2" / "belongs-to").write_text(str(tmp_path))
+    elsewhere.forget_old_programs()
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["0123456789abcdef", "programs-2"]
+
+
 # --- preparation ---
 
 
@@ -330,6 +447,7 @@ def test_without_git_the_release_is_the_version(checkout: Path) -> None:
     assert release_of(checkout) == "1.2.3"
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git on this machine")
 def test_with_git_the_release_is_the_revision_and_changes_show(checkout: Path) -> None:
     _git(checkout, "init", "-q")
     _git(checkout, "add", ".")

@@ -30,6 +30,26 @@ def test_an_allowed_download_can_be_asked_for_in_ranges(proxy: Proxy, blob: str)
     assert reply.headers["content-type"] == "text/plain"
 
 
+@pytest.mark.parametrize("condition", ["nope", '"an-etag"', "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_range_stays_a_range_whatever_it_is_made_to_depend_on(
+    proxy: Proxy, blob: str, condition: str
+) -> None:
+    proxy.allow(blob)
+    reply = proxy.get("/d/token/file", {"Range": "bytes=1-", "If-Range": condition})
+    assert (reply.status, reply.body) == (206, CONTENT[1:])
+
+
+def test_many_cookies_are_no_reason_to_refuse_a_download(proxy: Proxy, blob: str) -> None:
+    proxy.allow(blob)
+    assert proxy.get("/d/token/file", {"Cookie": "a=" + "x" * 30_000}).status == 200
+
+
+def test_secret_paths_are_not_written_to_the_log(proxy: Proxy) -> None:
+    proxy.allow("ff/ff/" + "f" * 32)
+    assert proxy.get("/d/a-secret-token/file").status == 404
+    assert "a-secret-token" not in proxy.context.folder.log("nginx").read_text()
+
+
 def test_a_range_beyond_the_end_is_refused(proxy: Proxy, blob: str) -> None:
     proxy.allow(blob)
     assert proxy.get("/d/token/file", {"Range": "bytes=99999999-"}).status == 416

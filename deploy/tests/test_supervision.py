@@ -58,11 +58,15 @@ def test_restarts_come_later_and_later(deaths: int, delay: float) -> None:
 
 
 def test_a_stable_run_wipes_the_slate() -> None:
-    assert still_quick((1.0, 2.0), ran_seconds=10.0, now=NOW) == ()
+    assert still_quick((1.0, 2.0), got_ready=False, ran_seconds=10.0, now=NOW) == ()
+
+
+def test_a_unit_that_was_ready_for_a_moment_is_not_crashing_at_its_start() -> None:
+    assert still_quick((1.0, 2.0), got_ready=True, ran_seconds=0.5, now=NOW) == ()
 
 
 def test_a_quick_death_is_remembered() -> None:
-    assert still_quick((1.0,), ran_seconds=9.9, now=NOW) == (1.0, NOW)
+    assert still_quick((1.0,), got_ready=False, ran_seconds=9.9, now=NOW) == (1.0, NOW)
 
 
 def test_three_quick_deaths_are_a_crash_loop() -> None:

@@ -33,8 +33,17 @@ class Sending:
     """One upload by tuspy that goes on by itself, and counts what it sends."""
 
     def __init__(
-        self, url: str, file: BinaryIO, *, name: str = "a.bin", chunk_bytes: int = 4 * 2**20, **metadata: str
+        self,
+        url: str,
+        file: BinaryIO,
+        *,
+        name: str = "a.bin",
+        chunk_bytes: int = 4 * 2**20,
+        pause_seconds: float = 0.0,
+        **metadata: str,
     ) -> None:
+        """`pause_seconds` is waited after each chunk: a sender whose line is slower than this machine."""
+        self._pause_seconds = pause_seconds
         self.sent_bytes = 0
         self.urls: set[str] = set()
         self.transfer_url = ""
@@ -70,6 +79,7 @@ class Sending:
             self.sent_bytes += min(uploader.chunk_size, self.size - uploader.offset) if uploader.url else 0
             uploader.upload_chunk()
             self.urls.add(uploader.url)
+            time.sleep(self._pause_seconds)
 
 
 def upload(

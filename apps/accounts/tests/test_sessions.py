@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from apps.accounts.models import User
-from apps.accounts.sessions import COPY_SECONDS
+from apps.accounts.sessions import COPY_SECONDS, SessionStore
 from apps.throttling.tests.own_redis import OwnRedis
 
 
@@ -92,3 +92,27 @@ def test_signing_out_removes_row_and_copy(visitor: Client, own_redis: OwnRedis) 
     visitor.post("/accounts/logout/")
     assert not Session.objects.exists()
     assert not [key for key in own_redis.client.scan_iter() if b"session" in key]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        '"\\000aaaaaaaaaaaaa"',
+        '"' + "a" * 31 + '\\000"',
+        "A" * 32,
+        "a" * 33,
+        "a" * 31,
+        '"' + "a" * 32 + '\\012"',
+    ],
+)
+def test_a_cookie_that_cannot_be_a_key_is_no_session(client: Client, db: None, key: str) -> None:
+    # As a header: the test client would quote it once more.
+    told = client.get("/accounts/password/change/", headers={"Cookie": f"spillway_session={key}"})
+    assert told.status_code == 302
+    assert SessionStore(key).session_key is None
+
+
+def test_every_key_that_django_makes_is_taken(db: None) -> None:
+    made = SessionStore()
+    made.create()
+    assert SessionStore(made.session_key).session_key == made.session_key

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from apps.processing.rules import MOST_ATTEMPTS
 from apps.transfers.models import File, Transfer, secret_digest
 from apps.transfers.rules import FileState
 from apps.uploads.models import Part, Upload
+from apps.uploads.ports import StoreError
 from apps.uploads.store import blob_store
+from apps.uploads.stores.filesystem import FileWriter
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Arrive = Callable[..., File]
@@ -117,22 +120,90 @@ def test_a_wrong_checksum_of_the_senders_rejects_the_file(arrive: Arrive, store_
     assert blobs(store_root) == []
 
 
-def test_a_file_with_a_lost_part_is_rejected_with_a_reason(arrive: Arrive, store_root: Path) -> None:
-    file = arrive(b"hello ", b"world")
+def lost(file: File) -> None:
     blob_store().discard_upload(Upload.objects.get(file=file).pk)
+
+
+def test_a_file_with_a_lost_part_is_tried_again(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(b"hello ", b"world")
+    lost(file)
+    assert services.file_process(file_id=file.pk) is False
+    file.refresh_from_db()
+    assert (file.state, file.attempts) == (FileState.PROCESSING, 1)
+
+
+def test_a_file_whose_part_stays_lost_is_rejected_with_a_reason(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(b"hello ", b"world", attempts=MOST_ATTEMPTS)
+    lost(file)
     services.file_process(file_id=file.pk)
     file.refresh_from_db()
     assert file.state == FileState.REJECTED
     assert file.reason
 
 
+def test_a_store_that_is_not_mounted_costs_nothing(arrive: Arrive, store_root: Path) -> None:
+    file = arrive(b"hello")
+    store_root.rename(store_root.with_name("elsewhere"))
+    store_root.mkdir()
+    assert services.file_process(file_id=file.pk) is False
+    assert list(store_root.iterdir()) == []
+    file.refresh_from_db()
+    assert (file.state, file.attempts) == (FileState.PROCESSING, 0)
+    store_root.rmdir()
+    store_root.with_name("elsewhere").rename(store_root)
+    File.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert services.file_process(file_id=file.pk) is True
+
+
+def test_a_claim_is_renewed_before_the_last_wait_for_the_disk(
+    arrive: Arrive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = arrive(b"hello")
+    commit = FileWriter.commit
+
+    def nearly_over_then_commit(writer: FileWriter) -> None:
+        left.append((File.objects.get(pk=file.pk).claimed_until or timezone.now()) - timezone.now())
+        commit(writer)
+
+    left: list[timedelta] = []
+    claim_began = services.file_claim
+
+    def late(*, file_id: uuid.UUID) -> services.Claim | None:
+        claim = claim_began(file_id=file_id)
+        File.objects.update(claimed_until=timezone.now() + timedelta(seconds=1))
+        return claim
+
+    monkeypatch.setattr(services, "file_claim", late)
+    monkeypatch.setattr(FileWriter, "commit", nearly_over_then_commit)
+    assert services.file_process(file_id=file.pk) is True
+    assert left[0] > timedelta(seconds=10)
+
+
+def test_a_holder_that_wakes_up_late_cannot_change_what_was_published(
+    arrive: Arrive, store_root: Path
+) -> None:
+    file = arrive(b"hello")
+    upload = Upload.objects.get(file=file)
+    sleeper = blob_store().open_part(upload.pk, "0-sleeper")
+    sleeper.write(b"HELLO")
+    assert services.file_process(file_id=file.pk) is True
+    file.refresh_from_db()
+    sleeper.write(b" AND MORE")
+    with suppress(StoreError):
+        sleeper.commit()
+    assert blob(file) == b"hello"
+    assert file.sha256 == hashlib.sha256(b"hello").hexdigest()
+
+
 def test_a_store_that_fails_leaves_the_file_for_later(arrive: Arrive, store_root: Path) -> None:
     file = arrive(b"hello")
+    (store_root / "assembly").rmdir()
     (store_root / "assembly").write_text("in the way of the folder")
     assert services.file_process(file_id=file.pk) is False
     file.refresh_from_db()
     assert (file.state, file.attempts) == (FileState.PROCESSING, 0)
     (store_root / "assembly").unlink()
+    (store_root / "assembly").mkdir()
     File.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
     assert services.file_process(file_id=file.pk) is True
 

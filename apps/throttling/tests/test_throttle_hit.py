@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from apps.common.errors import TooManyRequestsError
 from apps.throttling import counters
-from apps.throttling.services import throttle_hit
+from apps.throttling.services import throttle_check, throttle_forget, throttle_hit
 from apps.throttling.tests.own_redis import OwnRedis
 
 ALICE = "203.0.113.7"
@@ -127,6 +127,39 @@ def test_a_process_that_counted_before_it_forked_does_not_break_its_children() -
     assert sum(_admitted_by_processes(ALICE, processes=2)) == 90
     # The parent's own connection still works and knows what the children did.
     refusal("link_open", ALICE)
+
+
+def test_a_check_counts_nothing() -> None:
+    for _ in range(10):
+        throttle_check(scope="transfer_create", key=ALICE)
+    assert admitted("transfer_create", ALICE, tries=4) == 3
+
+
+def test_a_check_refuses_what_a_hit_would_refuse() -> None:
+    admitted("transfer_create", ALICE, tries=3)
+    with pytest.raises(TooManyRequestsError) as caught:
+        throttle_check(scope="transfer_create", key=ALICE)
+    assert 1 <= int(caught.value.headers["Retry-After"]) <= 60
+    throttle_check(scope="transfer_create", key=BOB)
+
+
+@pytest.mark.parametrize("with_redis", [True, False])
+def test_a_forgotten_key_starts_anew_and_no_other_does(own_redis: OwnRedis, with_redis: bool) -> None:
+    if not with_redis:
+        own_redis.stop()
+    assert [admitted("password", who, tries=6) for who in (ALICE, BOB)] == [5, 5]
+    throttle_forget(scope="password", key=ALICE)
+    assert [admitted("password", who, tries=6) for who in (ALICE, BOB)] == [5, 0]
+
+
+def test_a_check_of_guarded_scopes_holds_without_redis(own_redis: OwnRedis) -> None:
+    own_redis.stop()
+    before = metric("throttle_uncounted", "password")
+    throttle_check(scope="password", key=ALICE)
+    assert metric("throttle_uncounted", "password") == before
+    assert admitted("password", ALICE, tries=9) == 5
+    with pytest.raises(TooManyRequestsError):
+        throttle_check(scope="password", key=ALICE)
 
 
 def test_nothing_of_a_key_can_be_read_in_redis(own_redis: OwnRedis) -> None:

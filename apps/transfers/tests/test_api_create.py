@@ -70,9 +70,6 @@ class TestCreate:
         body = dict.fromkeys(("title", "message", "expires_days", "password", "download_limit"))
         assert post(program, body).status_code == 201
 
-    def test_an_empty_body_means_all_defaults(self, program):
-        assert program.generic("POST", "/transfers/", CONTENT_TYPE="application/json").status_code == 201
-
     def test_the_owner_is_whoever_is_signed_in(self, program, alice):
         program.force_login(alice)
         token = program.get("/").cookies["csrftoken"].value
@@ -113,12 +110,38 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "body",
-        [b"{", b"\xff\xfe", b"[]", b'"x"', b"nope", b"[" * 100_000, b'{"expires_days": NaN}', b"1" * 5000],
+        [
+            b" ",
+            b"{",
+            b"\xff\xfe",
+            b"[]",
+            b'"x"',
+            b"nope",
+            b"[" * 100_000,
+            b'{"expires_days": NaN}',
+            b"1" * 5000,
+        ],
     )
     def test_a_body_that_is_no_json_object_is_refused(self, program, body):
         response = post(program, body)
         assert response.status_code == 400
         assert response.json()["error"]["code"] == "invalid_transfer"
+
+    def test_no_body_at_all_is_refused_since_it_may_have_got_lost(self, program):
+        environ = {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": "0"}
+        response = program.generic("POST", "/transfers/", **environ)
+        assert response.status_code == 400
+        assert response.json()["error"]["code"] == "invalid_transfer"
+        assert not Transfer.objects.exists()
+
+    def test_a_body_of_unknown_length_is_refused_and_makes_no_open_link(self, program):
+        """Django reads as much as Content-Length says: nothing, and so no password."""
+        environ = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
+        body = b'{"password": "sesame"}'
+        response = program.generic("POST", "/transfers/", body, "application/json", **environ)
+        assert response.status_code == 411
+        assert response.json()["error"]["code"] == "length_required"
+        assert not Transfer.objects.exists()
 
     def test_characters_that_no_database_takes_are_dropped(self, program):
         assert post(program, b'{"title": "a\\ud800b\\u0000c"}').status_code == 201

@@ -74,6 +74,12 @@ class TestAnswer:
         assert ask(bob, file.download_path, Range="bytes=500-").status_code == 200
         assert downloads(sent) == 1
 
+    def test_a_conditional_continuation_is_counted_since_it_may_get_the_whole_file(self, bob, send):
+        file = send(download_limit=1).add()
+        assert ask(bob, file.download_path).status_code == 200
+        again = {"Range": "bytes=1-", "If-Range": '"another"', **JSON}
+        assert refusal(ask(bob, file.download_path, **again)) == (403, "download_limit_reached")
+
     def test_a_continuation_from_another_address_is_not_given_the_same_download(self, bob, send):
         file = send(download_limit=1).add()
         ask(bob, file.download_path)
@@ -209,6 +215,26 @@ class TestPassword:
         form, at = {"password": "sesame"}, {"X-Forwarded-For": "203.0.113.5", **JSON}
         page = Client().post(f"/t/{file.transfer.token}/password", form, headers=at)
         assert page.status_code == 429
+
+    def test_guessing_it_is_throttled_after_somebody_else_has_opened_it(self, bob, charlie, file, settings):
+        settings.THROTTLES = {**settings.THROTTLES, "password": "2/minute"}
+        assert ask(bob, file.download_path, **{"Transfer-Password": "sesame"}).status_code == 200
+        guesses = ("a", "b", "c", "sesame")
+        told = [self.guess(charlie, file, each, "198.51.100.7") for each in guesses]
+        assert told == [403, 403, 429, 429]
+
+    def test_guessing_it_is_throttled_where_it_was_given_before(self, bob, file, settings):
+        settings.THROTTLES = {**settings.THROTTLES, "password": "2/minute"}
+        told = [self.guess(bob, file, each, "203.0.113.5") for each in ("sesame", "a", "b", "c", "sesame")]
+        assert told == [200, 403, 403, 429, 429]
+
+    def test_sending_the_right_one_each_time_is_not_throttled(self, bob, file, settings):
+        settings.THROTTLES = {**settings.THROTTLES, "password": "1/minute"}
+        assert {self.guess(bob, file, "sesame", "203.0.113.5") for _ in range(5)} == {200}
+
+    def guess(self, client, file, password, address):
+        headers = {"Transfer-Password": password, **JSON}
+        return ask(client, file.download_path, address=address, **headers).status_code
 
     def test_a_grant_for_another_transfer_does_not_help(self, bob, file, send):
         self.unlock(bob, send(password="sesame").add())

@@ -256,3 +256,11 @@ class TestPassword:
     def test_an_expired_link_takes_no_password(self, locked):
         expire(locked)
         assert Client().post(f"{locked.link}/password", {"password": "sesame"}).status_code == 410
+
+
+def test_a_program_gets_https_addresses_behind_a_proxy_that_ends_tls(bob, sent, settings):
+    settings.PUBLIC_URL = "https://files.example"
+    settings.ALLOWED_HOSTS = ["files.example"]
+    file = sent.add()
+    (row,) = bob.get(sent.link, headers={**JSON, "Host": "files.example"}).json()["files"]
+    assert row["url"] == f"https://files.example{file.download_path}"

@@ -175,3 +175,10 @@ class TestRemove:
 
     def test_an_id_that_is_none_is_not_found(self, bob, sent):
         assert bob.delete(f"{sent.manage}/files/nope", headers=sent.headers).status_code == 404
+
+
+def test_a_program_gets_its_link_as_https_behind_a_proxy_that_ends_tls(bob, sent, settings):
+    settings.PUBLIC_URL = "https://files.example"
+    settings.ALLOWED_HOSTS = ["files.example"]
+    told = bob.get(f"{sent.manage}/files", headers={**sent.headers, **JSON, "Host": "files.example"})
+    assert told.json()["url"] == f"https://files.example{sent.link}"

@@ -195,16 +195,16 @@ def test_the_last_download_is_given_exactly_once_to_eight_who_race_for_it(send):
 class TestUnlock:
     def test_the_right_password_gives_the_transfers_grant(self, send):
         transfer = send(password="sesame").transfer
-        assert transfer_unlock(transfer=transfer, password="sesame") == transfer.grant
+        assert transfer_unlock(transfer=transfer, password="sesame", address=BOB) == transfer.grant
 
     @pytest.mark.parametrize("wrong", ["", "Sesame", "sesame ", "x" * 100_000, "a\x00b"])
     def test_any_other_password_is_refused(self, send, wrong):
         with pytest.raises(PasswordWrongError):
-            transfer_unlock(transfer=send(password="sesame").transfer, password=wrong)
+            transfer_unlock(transfer=send(password="sesame").transfer, password=wrong, address=BOB)
 
     def test_a_transfer_without_a_password_cannot_be_unlocked(self, sent):
         with pytest.raises(PasswordWrongError):
-            transfer_unlock(transfer=sent.transfer, password="")
+            transfer_unlock(transfer=sent.transfer, password="", address=BOB)
 
     def test_grants_of_two_transfers_differ_even_with_one_password(self, send):
         assert send(password="sesame").transfer.grant != send(password="sesame").transfer.grant
@@ -217,11 +217,16 @@ class TestUnlock:
 
     def test_a_password_is_known_after_it_opened_once(self, send):
         transfer = send(password="sesame").transfer
-        assert not password_known(transfer=transfer, password="sesame")
-        transfer_unlock(transfer=transfer, password="sesame")
-        assert password_known(transfer=transfer, password="sesame")
+        assert not password_known(transfer=transfer, password="sesame", address=BOB)
+        transfer_unlock(transfer=transfer, password="sesame", address=BOB)
+        assert password_known(transfer=transfer, password="sesame", address=BOB)
 
     def test_a_wrong_password_is_never_known(self, send):
         transfer = send(password="sesame").transfer
-        transfer_unlock(transfer=transfer, password="sesame")
-        assert not password_known(transfer=transfer, password="sesame2")
+        transfer_unlock(transfer=transfer, password="sesame", address=BOB)
+        assert not password_known(transfer=transfer, password="sesame2", address=BOB)
+
+    def test_a_password_is_known_only_where_it_was_given(self, send):
+        transfer = send(password="sesame").transfer
+        transfer_unlock(transfer=transfer, password="sesame", address=BOB)
+        assert not password_known(transfer=transfer, password="sesame", address=CHARLIE)

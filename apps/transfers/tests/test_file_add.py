@@ -5,7 +5,7 @@ from datetime import timedelta
 from threading import Barrier
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from apps.common.errors import NotFoundError
@@ -108,3 +108,23 @@ def test_eight_instances_that_add_at_once_share_the_room_exactly(send, settings)
         added = [file for file in threads.map(race, range(8)) if file]
     assert len(added) == 3
     assert File.objects.count() == 3
+
+
+@pytest.mark.django_db
+def test_two_files_never_share_their_bytes(sent):
+    """Removing one would take them from the other."""
+    first = sent.add()
+    with pytest.raises(IntegrityError, match="file_blob_key_unique"):
+        sent.add(blob_key=first.blob_key)
+
+
+@pytest.mark.django_db
+def test_many_files_have_no_bytes_yet(sent):
+    assert [sent.add(state=FileState.PROCESSING).blob_key for _ in range(2)] == ["", ""]
+
+
+@pytest.mark.django_db
+def test_a_file_is_found_by_its_bytes_without_reading_the_table(sent):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "file_blob_key_unique" in File.objects.filter(blob_key="aa/bb/x").explain()

@@ -10,7 +10,7 @@ from django.utils.crypto import constant_time_compare
 
 from apps.common.errors import NotFoundError, SpillwayError
 from apps.throttling.address import client_address
-from apps.throttling.services import throttle_hit
+from apps.throttling.services import throttle_check, throttle_forget, throttle_hit
 from apps.transfers.errors import PasswordRequiredError, TransferExpiredError
 from apps.transfers.models import Transfer
 from apps.transfers.rules import has_expired
@@ -93,14 +93,24 @@ def check_unlocked(request: HttpRequest, transfer: Transfer, *, address: str) ->
     offered = _header_text(request, "Transfer-Password")
     if not offered:
         raise PasswordRequiredError
-    if not password_known(transfer=transfer, password=offered):
+    # Before the proof is looked at: it would else tell right from wrong to those who may not try any more.
+    throttle_check(scope="password", key=_tries_key(transfer, address))
+    if not password_known(transfer=transfer, password=offered, address=address):
         try_password(transfer, offered, address=address)
 
 
 def try_password(transfer: Transfer, password: str, *, address: str) -> str:
     """The grant for the right password. Raises PasswordWrongError; TooManyRequestsError before it looks."""
-    throttle_hit(scope="password", key=f"{transfer.pk}:{address}")
-    return transfer_unlock(transfer=transfer, password=password)
+    key = _tries_key(transfer, address)
+    # Counted before it is known to be wrong, or tries at the same time would not be; then given back.
+    throttle_hit(scope="password", key=key)
+    grant = transfer_unlock(transfer=transfer, password=password, address=address)
+    throttle_forget(scope="password", key=key)
+    return grant
+
+
+def _tries_key(transfer: Transfer, address: str) -> str:
+    return f"{transfer.pk}:{address}"
 
 
 def keep_grant(request: HttpRequest, transfer: Transfer, grant: str) -> None:

@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.common.errors import NotFoundError, SpillwayError
+from apps.common.links import absolute
 from apps.common.responses import wants_json
 from apps.transfers.models import File, Transfer
 from apps.transfers.rules import downloads_left, transfer_state
@@ -74,7 +75,7 @@ def _state(rows: list[dict[str, Any]]) -> str:
 
 
 def _link(request: HttpRequest, found: Transfer) -> str:
-    return request.build_absolute_uri(found.get_absolute_url())
+    return absolute(request, found.get_absolute_url())
 
 
 @require_http_methods(["DELETE"])

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 
+from apps.common.links import absolute
 from apps.transfers.errors import BodyTooLargeError, InvalidTransferError, UnsupportedMediaTypeError
 from apps.transfers.models import File, Transfer
 
@@ -40,7 +41,7 @@ def sender_choices(request: HttpRequest) -> dict[str, Any]:
 
 def _json_object(request: HttpRequest) -> dict[str, Any]:
     try:
-        body = json.loads(request.body or b"{}")
+        body = json.loads(request.body)
     except RequestDataTooBig:
         raise BodyTooLargeError from None
     except (ValueError, RecursionError):
@@ -72,8 +73,7 @@ def recipient_json(request: HttpRequest, transfer: Transfer) -> dict[str, Any]:
         "state": transfer.state,
         "expires_at": transfer.expires_at.isoformat(),
         "files": [
-            {name: row[name] for name in shown} | {"url": request.build_absolute_uri(row["url"])}
-            for row in rows
+            {name: row[name] for name in shown} | {"url": absolute(request, row["url"])} for row in rows
         ],
     }
 

@@ -18,6 +18,9 @@ from typing import Any, Self
 from apps.uploads.ports import PartMissingError, PartRef, StoreError, StoreFullError, Writer
 
 BLOCK_BYTES = 2**20
+# A worker's claim must be renewed while bytes go to a slow disk: no single wait for it may be long.
+SYNC_BYTES = 64 * 2**20
+_OWN_FOLDERS = {"staging", "assembly", "blobs"}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -46,6 +49,22 @@ def _older(paths: Iterable[Path], seconds: float) -> Iterator[Path]:
                 yield path
 
 
+def _make_folder(folder: Path, *, fsync: bool) -> None:
+    """Make a folder below one of the store's own, with every name on the way durable.
+
+    The store's own folders (staging/, assembly/, blobs/) are made once, when the site is prepared: when they are
+    missing, so is the disk they lie on, and writing to what is under the mount point would only hide that.
+    """
+    if folder.is_dir():
+        return
+    if folder.parent == folder or folder.name in _OWN_FOLDERS:
+        raise FileNotFoundError(errno.ENOENT, "the store is not there")
+    _make_folder(folder.parent, fsync=fsync)
+    folder.mkdir(exist_ok=True)
+    if fsync:
+        _sync_folder(folder.parent)
+
+
 class FileWriter:
     """A file that is renamed to its final place at commit (or was made there), then made durable."""
 
@@ -53,18 +72,15 @@ class FileWriter:
         self._path = path
         self._final = final
         self._fsync = fsync
+        self._unsynced_bytes = 0
         try:
             self._fd = self._create()
         except OSError as error:
             raise _store_error(error) from error
 
     def _create(self) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        try:
-            return os.open(self._path, flags, 0o644)
-        except FileNotFoundError:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self._path, flags, 0o644)
+        _make_folder(self._path.parent, fsync=self._fsync)
+        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
 
     def write(self, data: bytes | memoryview) -> None:
         """Append all of `data`."""
@@ -72,8 +88,15 @@ class FileWriter:
         try:
             while view:
                 view = view[os.write(self._fd, view) :]
+            self._sync_some(len(data))
         except OSError as error:
             raise _store_error(error) from error
+
+    def _sync_some(self, written_bytes: int) -> None:
+        self._unsynced_bytes += written_bytes
+        if self._fsync and self._unsynced_bytes >= SYNC_BYTES:
+            os.fsync(self._fd)
+            self._unsynced_bytes = 0
 
     def commit(self) -> None:
         """Durable bytes first, then the name, then the folder that holds it."""
@@ -88,7 +111,7 @@ class FileWriter:
     def _place(self) -> None:
         final = self._final or self._path
         if self._final:
-            self._final.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(self._final.parent, fsync=self._fsync)
             os.rename(self._path, self._final)
         if self._fsync:
             _sync_folder(final.parent)
@@ -118,24 +141,19 @@ class FilesystemStore:
         """As the site's settings say: STORE_ROOT and FSYNC."""
         return cls(Path(settings.STORE_ROOT), fsync=settings.FSYNC)
 
+    def prepare(self) -> None:
+        """The three folders."""
+        for name in _OWN_FOLDERS:
+            (self._root / name).mkdir(parents=True, exist_ok=True)
+
     def open_part(self, upload_id: uuid.UUID, key: str) -> Writer:
         """A new file in the upload's own folder."""
-        folder = self._staging(upload_id)
-        if not folder.is_dir():
-            self._make_durable(folder)
-        return FileWriter(folder / key, None, fsync=self._fsync)
-
-    def _make_durable(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if self._fsync:
-                _sync_folder(folder.parent)
-                _sync_folder(folder.parent.parent)
-        except OSError as error:
-            raise _store_error(error) from error
+        return FileWriter(self._staging(upload_id) / key, None, fsync=self._fsync)
 
     def read_parts(self, upload_id: uuid.UUID, parts: Sequence[PartRef]) -> Iterator[memoryview]:
         """Blocks of one reused buffer."""
+        if not (self._root / "staging").is_dir():
+            raise StoreError("the store is not there")
         buffer = memoryview(bytearray(BLOCK_BYTES))
         for part in parts:
             yield from self._read(self._staging(upload_id) / part.key, part.size, buffer)

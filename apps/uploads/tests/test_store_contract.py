@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.uploads.ports import BlobStore, PartMissingError, PartRef, StoreFullError
+from apps.uploads.ports import BlobStore, PartMissingError, PartRef, StoreError, StoreFullError
 from apps.uploads.stores.filesystem import FilesystemStore
 
 UPLOAD = uuid.uuid4()
@@ -18,7 +18,9 @@ KEY = "ab/cd/abcd0000000000000000000000000000"
 
 @pytest.fixture(params=["filesystem"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    return {"filesystem": lambda: FilesystemStore(tmp_path)}[request.param]()
+    made = {"filesystem": lambda: FilesystemStore(tmp_path)}[request.param]()
+    made.prepare()
+    return made
 
 
 def put_part(store: BlobStore, key: str, data: bytes) -> PartRef:
@@ -152,6 +154,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_is_said_to_be_full_and_keeps_what_was_committed(small_disk: Path) -> None:
     store = FilesystemStore(small_disk)
+    store.prepare()
     part = put_part(store, "0-a", b"a" * 300_000)
     writer = store.open_part(UPLOAD, "300000-b")
     with pytest.raises(StoreFullError):
@@ -159,3 +162,21 @@ def test_a_full_disk_is_said_to_be_full_and_keeps_what_was_committed(small_disk:
     writer.discard()
     assert read(store, part) == b"a" * 300_000
     assert read(store, put_part(store, "300000-c", b"c" * 100_000)) == b"c" * 100_000
+
+
+def test_a_store_that_was_never_prepared_is_not_written_to(tmp_path: Path) -> None:
+    store = FilesystemStore(tmp_path)
+    with pytest.raises(StoreError):
+        store.open_part(UPLOAD, "0-a")
+    with pytest.raises(StoreError):
+        store.open_blob(KEY)
+    with pytest.raises(StoreError) as refused:
+        read(store, PartRef("0-a", 1))
+    assert not isinstance(refused.value, PartMissingError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_preparing_twice_is_preparing_once(store: BlobStore) -> None:
+    part = put_part(store, "0-a", b"abc")
+    store.prepare()
+    assert read(store, part) == b"abc"

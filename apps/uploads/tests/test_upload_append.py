@@ -30,6 +30,7 @@ from apps.uploads.store import blob_store
 from apps.uploads.tests.conftest import Body, staged
 
 pytestmark = pytest.mark.django_db(transaction=True)
+WAIT = 0.5  # seconds
 MakeUpload = Callable[..., Upload]
 
 
@@ -64,6 +65,14 @@ def test_many_small_appends_add_up(make_upload: MakeUpload) -> None:
     for offset in range(0, 100, 5):
         append(upload, Body(b"%05d" % offset), offset=offset, announced=5)
     assert staged(upload.pk) == b"".join(b"%05d" % offset for offset in range(0, 100, 5))
+
+
+def test_a_thousand_small_appends_add_up(make_upload: MakeUpload, settings) -> None:
+    settings.FSYNC = False
+    upload = make_upload(5000)
+    for offset in range(0, 5000, 5):
+        append(upload, Body(b"%05d" % offset), offset=offset, announced=5)
+    assert staged(upload.pk) == b"".join(b"%05d" % offset for offset in range(0, 5000, 5))
 
 
 def test_a_large_body_is_committed_in_parts(make_upload: MakeUpload, settings) -> None:
@@ -229,7 +238,7 @@ def test_a_second_request_asks_the_holder_to_let_go_and_goes_on(
     holder = threading.Thread(target=hold)
     holder.start()
     assert holding.wait(5)
-    settled = upload_settle(upload_id=upload.pk)
+    settled = upload_settle(upload_id=upload.pk, wait_seconds=WAIT)
     holder.join(5)
     assert [error.headers["Upload-Offset"] for error in lost] == ["3"]
     assert settled.offset == 3
@@ -243,7 +252,7 @@ def test_a_holder_that_does_not_let_go_keeps_others_out(make_upload: MakeUpload,
     with pytest.raises(UploadLockedError):
         append(upload, Body(b"x"), announced=1)
     with pytest.raises(UploadLockedError):
-        upload_settle(upload_id=upload.pk)
+        upload_settle(upload_id=upload.pk, wait_seconds=WAIT)
 
 
 def expire_lease(upload: Upload) -> None:
@@ -282,7 +291,7 @@ def test_an_expired_holder_cannot_commit_behind_the_back_of_a_head(make_upload: 
     upload = make_upload(10)
     sleeper = lease_take(upload_id=upload.pk, offset=0)
     expire_lease(upload)
-    told = upload_settle(upload_id=upload.pk).offset
+    told = upload_settle(upload_id=upload.pk, wait_seconds=WAIT).offset
     Upload.objects.filter(pk=upload.pk).update(lease_until=timezone.now() + timedelta(seconds=60))
     with pytest.raises(UploadLeaseLostError):
         commit_part(lease=sleeper, key=written_part(sleeper, b"late"), size=4)
@@ -357,5 +366,5 @@ def test_a_part_whose_commit_got_no_answer_is_not_removed(
     monkeypatch.setattr("apps.uploads.appending.commit_part", committed_and_cut_off)
     with pytest.raises(OperationalError):
         append(upload, Body(b"hello"), announced=5)
-    assert upload_settle(upload_id=upload.pk).offset == 5
+    assert upload_settle(upload_id=upload.pk, wait_seconds=WAIT).offset == 5
     assert staged(upload.pk) == b"hello"

@@ -11,7 +11,7 @@ from deploy.fleet.bootstrap.environment import Environment, needed_files
 from deploy.fleet.bootstrap.frontend import Frontend
 from deploy.fleet.bootstrap.steps import Steps
 from deploy.fleet.checkout import ROOT, home
-from deploy.fleet.cli import parse, tell
+from deploy.fleet.cli import parse, tell, unexpected
 from deploy.fleet.errors import FleetError
 
 # What only looks or stops takes any Python: it must work with no network, and after an install that failed.
@@ -29,6 +29,10 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("spillway: interrupted; the next try goes on from here.", file=sys.stderr)
         return 130
+    except (OSError, RuntimeError) as error:
+        # A folder of another user's, no home to write to, ...: a line, not a traceback.
+        tell(unexpected(error))
+        return FleetError.exit_code
     return _hand_over(environment, arguments)
 
 

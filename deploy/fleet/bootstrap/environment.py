@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -148,12 +149,21 @@ def _explain(what: str, lines: Sequence[str], home: Path) -> str:
         return f"{what}: the disk of {home} is full. Make room, then run this again."
     if any(word in text for word in _NETWORK_WORDS):
         return f"{what}: the package registry cannot be reached. Check the network, then run this again."
-    return f"{what}: {_last_error(lines)} Run this again once that is mended."
+    return f"{what}: {_first_error(lines)} Run this again once that is mended."
 
 
-def _last_error(lines: Sequence[str]) -> str:
-    telling = [line for line in lines if line.lower().startswith(("error", "npm error", "npm err"))]
-    found = (telling or [line for line in lines if line.strip()] or ["no reason was given"])[-1]
+_ERROR_WORDS = ("error", "npm error", "npm err")
+# Lines of npm that say nothing to a person, before and after the one that does.
+_SAYS_NOTHING = re.compile(
+    r"npm err(or|!)(\s*$|\s+(code|errno|syscall|path)\s|.*\bcomplete log of this run)", re.I
+)
+
+
+def _first_error(lines: Sequence[str]) -> str:
+    errors = [line for line in lines if line.lower().startswith(_ERROR_WORDS)]
+    telling = [line for line in errors if not _SAYS_NOTHING.match(line)] or errors
+    others = [line for line in reversed(lines) if line.strip()]
+    found = (telling or others or ["no reason was given"])[0]
     return found if found.endswith(".") else found + "."
 
 

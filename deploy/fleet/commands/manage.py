@@ -3,10 +3,13 @@
 When no fleet runs, its PostgreSQL and Redis are started for as long as the command takes.
 """
 
+import signal
 import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from deploy.fleet.checkout import ROOT, default_data_folder
 from deploy.fleet.configuration import data_folder
@@ -16,12 +19,19 @@ from deploy.fleet.platforms import platform_for
 
 def run(options: Namespace, rest: list[str]) -> int:
     data, arguments = split_data(rest)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     platform = platform_for(data)
     if platform.observe().running:
         return _django(arguments, platform.environment())
     print("No fleet is running: its database is started for this command.", file=sys.stderr)
     with platform.lent() as environment:
         return _django(arguments, environment)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """As an exception, so that whatever was started for the command is stopped."""
+    raise SystemExit(128 + number)
 
 
 def split_data(arguments: list[str]) -> tuple[Path, list[str]]:

@@ -1,4 +1,4 @@
-"""`spillway test`: every check in its order - ruff, mypy, import-linter, pytest - and one summary line."""
+"""`spillway test`: every check in its order - linters, the front end's tests, pytest - and one summary line."""
 
 import os
 import shutil
@@ -31,6 +31,7 @@ class Step:
     name: str
     argv: Sequence[str]
     env: Mapping[str, str]
+    cwd: Path = ROOT
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def steps(arguments: Sequence[str]) -> list[Step]:
     """What to run; `--only-pytest` leaves the linters out, everything else is pytest's."""
     given = [argument for argument in arguments if argument != ONLY_PYTEST]
     tests = Step("pytest", _module("pytest", *given), browser_environment(os.environ))
-    return [tests] if ONLY_PYTEST in arguments else [*_linters(), tests]
+    return [tests] if ONLY_PYTEST in arguments else [*_linters(), *_frontend(), tests]
 
 
 def _linters() -> list[Step]:
@@ -60,6 +61,13 @@ def _linters() -> list[Step]:
         Step("mypy", _module("mypy", "."), _PLACEHOLDERS),
         Step("lint-imports", [str(Path(sys.executable).parent / "lint-imports")], {}),
     ]
+
+
+def _frontend() -> list[Step]:
+    """The front end's own tests, if there is a node: the machine's, or the one that the bootstrap put beside Python."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
+    node = shutil.which("node", path=path)
+    return [Step("node --test", [node, "--test"], {}, ROOT / "frontend")] if node else []
 
 
 def _module(name: str, *arguments: str) -> list[str]:
@@ -78,7 +86,7 @@ def browser_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def _run(step: Step) -> Outcome:
     print(f"--- {step.name}", flush=True)
     began = time.monotonic()
-    done = subprocess.run(list(step.argv), cwd=ROOT, env={**os.environ, **step.env}, check=False)
+    done = subprocess.run(list(step.argv), cwd=step.cwd, env={**os.environ, **step.env}, check=False)
     outcome = Outcome(step.name, done.returncode, time.monotonic() - began)
     print(f"--- {_shown(outcome)}", flush=True)
     return outcome

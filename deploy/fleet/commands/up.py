@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from deploy.fleet.configuration import UpOptions
-from deploy.fleet.errors import StartError
+from deploy.fleet.errors import AlreadyUpError, StartError
 from deploy.fleet.platforms import platform_for
 from deploy.fleet.ports import Observation, Platform
 from deploy.fleet.views import View, view_for_terminal
@@ -15,8 +15,11 @@ def run(options: Namespace, rest: list[str]) -> int:
     seen = platform.observe()
     if seen.phase in {"ready", "starting", "stopping"}:
         return _already(seen, wanted)
-    with view_for_terminal() as view:
-        _start(platform, wanted, view)
+    try:
+        with view_for_terminal() as view:
+            _start(platform, wanted, view)
+    except AlreadyUpError:
+        return _already(platform.observe(), wanted)
     return 0
 
 
@@ -24,7 +27,7 @@ def _already(seen: Observation, wanted: UpOptions) -> int:
     if seen.phase == "stopping":
         raise StartError("The fleet is being stopped at this moment: try again when it is.")
     words = "is already running" if seen.phase == "ready" else "is already being started"
-    print(f"Spillway {words} at {seen.address} (data in {wanted.data}).")
+    print(f"Spillway {words} at {seen.address or wanted.address} (data in {wanted.data}).")
     return 0
 
 

@@ -24,7 +24,9 @@ _LOCK = 7_311_905
 class Command(BaseCommand):
     """`manage.py prepare [--admin-username NAME]`; the admin's password is read from ADMIN_PASSWORD."""
 
-    help = "Migrate the database, collect the assets and make the first admin, as far as that is still to do."
+    help = (
+        "Migrate the database, make the store and the first admin, collect the assets: what is still to do."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--admin-username", default="", help="also make this admin, if there is none yet")
@@ -34,6 +36,8 @@ class Command(BaseCommand):
             migrate()
             if options["admin_username"]:
                 call_command("ensure_admin", username=options["admin_username"])
+        # By name: the store is apps.uploads' business, which this app lies below.
+        call_command("prepare_store")
         collect_assets()
 
 

@@ -1,20 +1,19 @@
 """Owns what lies where in the data folder, and whether it can be used at all. Starts nothing."""
 
-import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.fleet.accounts import user_name
 from deploy.fleet.errors import DataFolderError
 
 FREE_BYTES_MIN = 256 * 2**20
 _FOLDERS = (
     "store",
     "store/staging",
+    "store/assembly",
     "store/blobs",
     "static",
     "redis",
@@ -58,6 +57,11 @@ class DataFolder:
     def prepared(self) -> Path:
         """Which code database and assets were last made fit for."""
         return self.root / "prepared"
+
+    @property
+    def database_place(self) -> Path:
+        """Names the folder that PostgreSQL's data lies in."""
+        return self.root / "database-place"
 
     @property
     def ports(self) -> Path:
@@ -108,6 +112,22 @@ def _cannot_use(root: Path, error: OSError) -> str:
     return f"The data folder {root} cannot be written ({error.strerror}): choose another with --data."
 
 
+def check_owner(root: Path) -> None:
+    """A folder that is not ours must not look like one in which nothing runs. Raises DataFolderError."""
+    try:
+        owner = root.stat().st_uid
+    except PermissionError as error:
+        raise DataFolderError(
+            f"The data folder {root} cannot be reached by you: choose another with --data, or ask its owner."
+        ) from error
+    except OSError:
+        return
+    if os.geteuid() not in {0, owner}:
+        raise DataFolderError(
+            f"The data folder {root} belongs to {user_name(owner)}: run this as they, or choose another with --data."
+        )
+
+
 def check_path(root: Path) -> None:
     """Some characters cannot be quoted safely in every configuration file that names the folder."""
     if _UNSAFE.search(str(root)):
@@ -125,27 +145,3 @@ def check_room(root: Path) -> None:
             f"Only {free_bytes // 2**20} MiB are free on the disk of {root}: "
             f"make room (at least {FREE_BYTES_MIN // 2**20} MiB) or choose another folder with --data."
         )
-
-
-def lock_is_held(folder: DataFolder) -> bool:
-    """Whether a supervisor of this folder lives: its lock goes with it, however it ends."""
-    try:
-        with folder.lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-@contextmanager
-def supervisor_lock(folder: DataFolder) -> Iterator[bool]:
-    """Hold the folder's lock; yields whether it was to be had."""
-    with folder.lock.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True

@@ -5,6 +5,7 @@ Used only when the data folder or the packages lie below a folder that is closed
 
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 import subprocess
@@ -43,28 +44,34 @@ def runs(program: Path, user: Account) -> bool:
         return False
 
 
-def folder_for(data: Path) -> Path:
-    """The folder below /var/lib/spillway that belongs to this data folder; forgets those whose owner is gone."""
-    BASE.mkdir(parents=True, exist_ok=True)
-    # Set, not asked for at the making: the operator's umask may be 077.
-    BASE.chmod(0o755)
-    _forget_orphans()
-    folder = BASE / hashlib.sha256(bytes(data)).hexdigest()[:16]
+def folder_for(data: Path, *, known: bool) -> Path:
+    """A folder below /var/lib/spillway for this data folder. `known`: it has a database, which lies there already."""
+    _make_base()
+    name = hashlib.sha256(bytes(data)).hexdigest()[:16]
+    folder = BASE / name
+    if not known and folder.exists():
+        # What a data folder of the same path left behind is not ours to use, and not ours to delete.
+        folder = BASE / f"{name}-{secrets.token_hex(4)}"
     folder.mkdir(exist_ok=True)
     folder.chmod(0o711)
     (folder / "belongs-to").write_text(str(data), encoding="utf-8")
     return folder
 
 
-def forget(data: Path) -> None:
-    """Remove what `folder_for` made for this data folder."""
-    shutil.rmtree(BASE / hashlib.sha256(bytes(data)).hexdigest()[:16], ignore_errors=True)
+def _make_base() -> None:
+    BASE.mkdir(parents=True, exist_ok=True)
+    # Set, not asked for at the making: the operator's umask may be 077.
+    BASE.chmod(0o755)
 
 
-def _forget_orphans() -> None:
-    for note in BASE.glob("*/belongs-to"):
+def forget_old_programs() -> None:
+    """Remove copies of packages that are gone. Databases are never removed: their owner may only be out of sight."""
+    for note in BASE.glob("programs-*/belongs-to"):
         with suppress(OSError):
-            if not Path(note.read_text(encoding="utf-8")).exists():
+            if (
+                not Path(note.read_text(encoding="utf-8")).exists()
+                and not (note.parent / "postgres").exists()
+            ):
                 shutil.rmtree(note.parent, ignore_errors=True)
 
 
@@ -73,6 +80,8 @@ def copy_of_package(package: Path, parts: tuple[str, ...]) -> Path:
     stamp = hashlib.sha256(f"{package}{package.stat().st_mtime_ns}".encode()).hexdigest()[:16]
     copy = BASE / f"programs-{stamp}"
     if not copy.is_dir():
+        _make_base()
+        forget_old_programs()
         _copy(package, parts, copy)
     return copy / package.name
 
@@ -90,7 +99,6 @@ def _copy(package: Path, parts: tuple[str, ...], copy: Path) -> None:
             path.chmod(
                 path.stat().st_mode | 0o444 | (0o111 if path.is_dir() or os.access(path, os.X_OK) else 0)
             )
-    BASE.chmod(0o755)
     try:
         unfinished.rename(copy)
     except OSError:

@@ -28,7 +28,7 @@ class PortBook:
     def claim(self, name: str) -> int:
         """The port of `name`, free at this moment: the remembered one unless somebody took it."""
         port = self._ports.get(name)
-        if port is None or not _becomes_free(port):
+        if port is None or not _becomes_free(LOOPBACK, port):
             port = self._choose()
             self._ports[name] = port
             write_json(self._path, self._ports)
@@ -50,10 +50,10 @@ class PortBook:
         raise PortTakenError(f"No free port was found between {_LOWEST} and {_HIGHEST}.")
 
 
-def _becomes_free(port: int) -> bool:
-    """A process that was killed a moment ago lets go of its port a moment later."""
+def _becomes_free(host: str, port: int) -> bool:
+    """A process that was killed, or another that only tries as we do, lets go of its port a moment later."""
     until = time.monotonic() + _PATIENCE_SECONDS
-    while not is_free(LOOPBACK, port):
+    while not is_free(host, port):
         if time.monotonic() > until:
             return False
         time.sleep(0.01)
@@ -79,7 +79,8 @@ def _try_to_listen(host: str, port: int) -> None:
 def check_public_port(host: str, port: int) -> None:
     """Raises PortTakenError with what to do if we could not listen there."""
     try:
-        _try_to_listen(host, port)
+        if not _becomes_free(host, port):
+            _try_to_listen(host, port)
     except OSError as error:
         raise PortTakenError(_why_not(host, port, error)) from error
 

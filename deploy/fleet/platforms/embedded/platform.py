@@ -6,21 +6,28 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from apps.lifecycle.vocabulary import InstanceState
 from deploy.fleet.checkout import ROOT
 from deploy.fleet.configuration import Desired, UpOptions
-from deploy.fleet.errors import FleetError, NotRunningError, StartError
-from deploy.fleet.platforms.embedded import journal, site
+from deploy.fleet.errors import AlreadyUpError, FleetError, NotRunningError, StartError
+from deploy.fleet.platforms.embedded import forwarding, journal, site
 from deploy.fleet.platforms.embedded.credentials import load_or_create
-from deploy.fleet.platforms.embedded.data_folder import DataFolder, check_path, lock_is_held, supervisor_lock
+from deploy.fleet.platforms.embedded.data_folder import DataFolder, check_owner, check_path
+from deploy.fleet.platforms.embedded.lock import (
+    MANAGE,
+    environment_with,
+    holder_of,
+    lock_is_held,
+    supervisor_lock,
+)
 from deploy.fleet.platforms.embedded.network_ports import PortBook, check_public_port
 from deploy.fleet.platforms.embedded.orphans import end_orphans
 from deploy.fleet.platforms.embedded.release import release_of
-from deploy.fleet.platforms.embedded.servers import database_lent
+from deploy.fleet.platforms.embedded.servers import database_lent, why_not
 from deploy.fleet.platforms.embedded.service import Context
 from deploy.fleet.platforms.embedded.supervisor import Supervisor, own_identity
 from deploy.fleet.ports import Observation, Seen, Watcher
@@ -38,6 +45,7 @@ class EmbeddedPlatform:
     name = "embedded"
 
     def __init__(self, data: Path) -> None:
+        check_owner(data)
         self.folder = DataFolder(data)
         self._log_began = 0
 
@@ -45,7 +53,10 @@ class EmbeddedPlatform:
 
     def observe(self) -> Observation:
         last = journal.load(self.folder)
-        supervised = lock_is_held(self.folder)
+        supervised = lock_is_held(self.folder) and not self._is_managed()
+        if supervised and last.phase in {"stopped", "failed"}:
+            # Its supervisor has not written anything yet.
+            last = Observation(phase="starting")
         known = journal.identities(self.folder)
         alive = {name: identity for name, identity in known.items() if identity.alive()}
         if not supervised and not alive:
@@ -53,6 +64,10 @@ class EmbeddedPlatform:
         with ThreadPoolExecutor(max_workers=16) as pool:
             units = list(pool.map(lambda unit: _looked_at(unit, alive), last.units))
         return replace(last, phase=last.phase if supervised else "unsupervised", units=units)
+
+    def _is_managed(self) -> bool:
+        holder = holder_of(self.folder)
+        return holder is not None and holder.verb == MANAGE
 
     def logs(self) -> dict[str, Path]:
         return {file.stem: file for file in sorted(self.folder.logs.glob("*.log"))}
@@ -99,15 +114,20 @@ class EmbeddedPlatform:
     def run(self, options: UpOptions, watcher: Watcher) -> None:
         self._check_new(options)
         with supervisor_lock(self.folder) as held:
-            if not held:
-                raise StartError("Another `spillway up` is at work in this data folder.")
+            if held is None:
+                raise self._who_was_first()
             self._check_held(options)
             journal.start_log(self.folder)
             journal.write_desired(self.folder, Desired(options.web, options.workers))
             Supervisor(self._context(options), own_identity(os.getpid()), watcher).run()
 
+    def _who_was_first(self) -> FleetError:
+        words = why_not(self.folder)
+        return StartError(words) if self._is_managed() else AlreadyUpError(words)
+
     def _check_new(self, options: UpOptions) -> None:
         """See what would make a first start fail before its folder is made: nothing is left behind."""
+        forwarding.check()
         if not self.folder.state.exists():
             check_path(self.folder.root)
             check_public_port(options.host, options.port)
@@ -121,17 +141,19 @@ class EmbeddedPlatform:
     def up(self, options: UpOptions, watcher: Watcher) -> None:
         self._check_new(options)
         with supervisor_lock(self.folder) as held:
-            if held:
-                self._check_held(options)
-        supervisor = self._supervise_in_background(options)
-        try:
-            self._follow(supervisor, watcher)
-        except KeyboardInterrupt:
-            supervisor.terminate()
-            supervisor.wait(_DOWN_SECONDS)
-            raise
+            if held is None:
+                raise self._who_was_first()
+            self._check_held(options)
+            # The supervisor gets the lock from us: at no moment could another one come in between.
+            supervisor = self._supervise_in_background(options, held)
+            try:
+                self._follow(supervisor, watcher)
+            except KeyboardInterrupt:
+                supervisor.terminate()
+                supervisor.wait(_DOWN_SECONDS)
+                raise
 
-    def _supervise_in_background(self, options: UpOptions) -> subprocess.Popen[bytes]:
+    def _supervise_in_background(self, options: UpOptions, held: int) -> subprocess.Popen[bytes]:
         argv = [
             sys.executable, "-m", "deploy.fleet", "supervise", "--data", str(options.data), "--host", options.host,
             "--port", str(options.port), "--web", str(options.web), "--workers", str(options.workers),
@@ -139,8 +161,9 @@ class EmbeddedPlatform:
         with self.folder.log(journal.SUPERVISOR).open("ab") as log:
             self._log_began = log.tell()
             return subprocess.Popen(
-                argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+                argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=environment_with(held), pass_fds=(held,),
+            )  # fmt: skip
 
     def _follow(self, supervisor: subprocess.Popen[bytes], watcher: Watcher) -> None:
         while True:
@@ -156,6 +179,7 @@ class EmbeddedPlatform:
             time.sleep(_LOOK_SECONDS)
 
     def _why_it_ended(self, seen: Observation | None) -> FleetError:
+        """Call with the lock."""
         end_orphans(self.folder)
         lines = lines_from(self.folder.log(journal.SUPERVISOR), self._log_began)[-12:]
         if seen is None or not seen.error:
@@ -166,23 +190,45 @@ class EmbeddedPlatform:
     # --- stopping --------------------------------------------------------------------------------------------
 
     def down(self, watcher: Watcher) -> bool:
-        """Stop the fleet, supervised or not; False if there was none."""
+        """Stop the fleet, supervised or not; False if there was none. Raises FleetError if it cannot be stopped."""
+        if self._is_managed():
+            raise FleetError(why_not(self.folder))
         if not lock_is_held(self.folder):
-            return bool(end_orphans(self.folder))
+            return self._end_unsupervised()
+        told = self._tell_supervisor(watcher)
+        if told is not None and told.alive():
+            _signal(told, signal.SIGKILL)
+        self._end_unsupervised()
+        if lock_is_held(self.folder):
+            raise FleetError(f"The fleet in {self.folder.root} could not be stopped: its supervisor goes on.")
+        return True
+
+    def _tell_supervisor(self, watcher: Watcher) -> Identity | None:
+        """Tell it to stop and wait; returns whom we told."""
         told = None
         until = time.monotonic() + _DOWN_SECONDS
         while lock_is_held(self.folder) and time.monotonic() < until:
             supervisor = journal.supervisor_of(self.folder)
             # Looked up each time: one that has only just started may not have written down who it is.
             if supervisor is not None and supervisor != told and supervisor.alive():
-                os.kill(supervisor.pid, signal.SIGTERM)
+                _signal(supervisor, signal.SIGTERM)
                 told = supervisor
             watcher(journal.load(self.folder))
             time.sleep(_LOOK_SECONDS)
-        if told is not None and told.alive():
-            os.kill(told.pid, signal.SIGKILL)
-        end_orphans(self.folder)
-        return True
+        return told
+
+    def _end_unsupervised(self) -> bool:
+        """End what has no supervisor; whether there was anything. Whoever holds the lock looks after it itself."""
+        if not self.folder.root.is_dir():
+            return False
+        with supervisor_lock(self.folder) as held:
+            return held is not None and bool(end_orphans(self.folder))
+
+
+def _signal(identity: Identity, number: int) -> None:
+    # It may have ended a moment ago.
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(identity.pid, number)
 
 
 def _looked_at(unit: Seen, alive: dict[str, Identity]) -> Seen:

@@ -11,12 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from deploy.fleet.errors import StartError
-from deploy.fleet.platforms.embedded import elsewhere, preparation
+from deploy.fleet.platforms.embedded import database_place, elsewhere, preparation
 from deploy.fleet.platforms.embedded.service import Context, Service, loopback, plain_environment, when_true
 from deploy.fleet.probes import postgres_answers
 from deploy.fleet.processes import Account, Command, last_lines, spawn
 
-NAME = "postgres"
+NAME = database_place.NAME
 ROLE = DATABASE = "spillway"
 CONNECTIONS_MIN = 500
 CONNECTIONS_OF_AN_INSTANCE = 20
@@ -48,11 +48,7 @@ def _check_named(uid: int) -> None:
 
 
 def _folder(context: Context) -> Path:
-    """Where the database lies: in the data folder, or elsewhere if its account cannot reach that."""
-    user = account()
-    if user is None or elsewhere.reachable(context.folder.root, user):
-        return context.folder.root / NAME
-    return elsewhere.folder_for(context.folder.root) / NAME
+    return database_place.place_for(context.folder, account())
 
 
 def binaries() -> Path:
@@ -121,9 +117,12 @@ def _make_role_and_database(context: Context, folder: Path, cluster: Path) -> No
 def _run_to_end(context: Context, argv: Sequence[str], folder: Path) -> None:
     log = context.folder.log(NAME)
     child = spawn(Command(argv, plain_environment(context), folder, log, account()))
-    code = child.wait(_PREPARE_SECONDS)
-    if code is None:
+    try:
+        code = child.wait(_PREPARE_SECONDS)
+    finally:
+        # Too late, or interrupted: nothing is left behind.
         child.kill()
+        child.wait(5)
     if code != 0:
         raise StartError("PostgreSQL's folder could not be made.", log_tail=last_lines(log, 8))
 

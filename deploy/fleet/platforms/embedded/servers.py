@@ -9,9 +9,10 @@ from pathlib import Path
 from deploy.fleet.checkout import ROOT
 from deploy.fleet.configuration import UpOptions
 from deploy.fleet.errors import StartError
-from deploy.fleet.platforms.embedded import elsewhere, postgres, redis, site, stack
+from deploy.fleet.platforms.embedded import database_place, postgres, redis, site, stack
 from deploy.fleet.platforms.embedded.credentials import load_or_create
-from deploy.fleet.platforms.embedded.data_folder import DataFolder, supervisor_lock
+from deploy.fleet.platforms.embedded.data_folder import DataFolder
+from deploy.fleet.platforms.embedded.lock import MANAGE, holder_of, supervisor_lock
 from deploy.fleet.platforms.embedded.network_ports import PortBook
 from deploy.fleet.platforms.embedded.orphans import end_orphans
 from deploy.fleet.platforms.embedded.release import release_of
@@ -34,7 +35,7 @@ def services_running(
         with servers_running(DataFolder(data), only, durable=durable) as context:
             yield {"DATABASE_URL": postgres.url(context), "REDIS_URL": redis.url(context)}
     finally:
-        elsewhere.forget(data)
+        database_place.forget(DataFolder(data))
 
 
 @contextmanager
@@ -51,12 +52,12 @@ def servers_running(
     """The same, with all that is known about the servers: ports, secrets, folders."""
     folder.prepare()
     with ExitStack() as at_the_end:
-        if not at_the_end.enter_context(supervisor_lock(folder)):
-            raise StartError(f"A fleet runs in {folder.root}.")
+        if at_the_end.enter_context(supervisor_lock(folder, MANAGE)) is None:
+            raise StartError(why_not(folder))
         end_orphans(folder)
         context = _context(folder, options or UpOptions(folder.root), durable=durable)
         for name in only:
-            at_the_end.callback(_stop, *_start(context, name))
+            _start(context, name, at_the_end)
         yield context
 
 
@@ -67,19 +68,35 @@ def _context(folder: DataFolder, options: UpOptions, *, durable: bool) -> Contex
     )  # fmt: skip
 
 
-def _start(context: Context, name: str) -> tuple[Service, Child]:
+def why_not(folder: DataFolder) -> str:
+    """Who has the data folder, and what to do about it, in one line."""
+    holder = holder_of(folder)
+    if holder is None or holder.verb != MANAGE:
+        return f"A fleet runs, or is being started, in {folder.root}."
+    return (
+        f"`spillway manage` (process {holder.pid}) is at work in {folder.root}: try again when it has ended."
+    )
+
+
+def _start(context: Context, name: str, at_the_end: ExitStack) -> None:
     if name == postgres.NAME:
         postgres.prepare(context)
     service = stack.SERVERS[name](context)
     child = spawn(service.command)
+    # At once: an interruption while it starts must stop it too.
+    at_the_end.callback(_stop, service, child)
     until = time.monotonic() + _START_SECONDS
     while service.ready().state != "ready":
         if child.exited() is not None or time.monotonic() > until:
             child.kill()
             raise StartError(f"{name} did not start.", log_tail=last_lines(context.folder.log(name), 10))
         time.sleep(0.02)
-    return service, child
 
 
 def _stop(service: Service, child: Child) -> None:
-    child.stop(service.fast_stop_signal, service.stop_limit_seconds)
+    try:
+        child.stop(service.fast_stop_signal, service.stop_limit_seconds)
+    except BaseException:
+        child.kill()
+        child.wait(5)
+        raise

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.fleet.checkout import ROOT
-from deploy.fleet.platforms.embedded import postgres, redis
+from deploy.fleet.platforms.embedded import forwarding, postgres, redis
 from deploy.fleet.platforms.embedded.service import Context, Service, loopback, python, when_true
 from deploy.fleet.probes import instance_is_live, instance_readiness
 from deploy.fleet.processes import OWNER_VARIABLE, Command
@@ -31,11 +31,17 @@ def worker_name(number: int) -> str:
 
 def environment(context: Context) -> dict[str, str]:
     """What every process of the site needs. The operator's own variables pass, but for those that we own."""
+    owned = _owned(context)
+    # A `NAME_FILE` would be read instead of what we set.
+    passed = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in owned}
+    return {**passed, **owned}
+
+
+def _owned(context: Context) -> dict[str, str]:
     folder = context.folder
     return {
         "ALLOWED_HOSTS": ",".join(_allowed_hosts(context.options.host)),
-        "PUBLIC_URL": context.options.address,
-        **os.environ,
+        "PUBLIC_URL": os.environ.get("PUBLIC_URL") or context.options.address,
         "DJANGO_SETTINGS_MODULE": "project.settings",
         "SECRET_KEY": context.credentials.secret_key,
         "DOWNLOAD_KEY": context.credentials.download_key,
@@ -44,19 +50,22 @@ def environment(context: Context) -> dict[str, str]:
         "STORE_ROOT": str(folder.store),
         "STATIC_ROOT": str(folder.static),
         "RELEASE": context.release,
-        "TRUSTED_PROXIES": "1",
+        "TRUSTED_PROXIES": str(forwarding.trusted_proxies()),
         "PYTHONUNBUFFERED": "1",
         "SPILLWAY_DATA": str(folder.root),
     }
 
 
 def _allowed_hosts(host: str) -> list[str]:
+    """The operator's, or the likely ones; always this machine's: the proxy's own questions come to 127.0.0.1."""
     names = ["localhost", "127.0.0.1", "[::1]"]
+    if given := os.environ.get("ALLOWED_HOSTS", "").replace(",", " ").split():
+        return list(dict.fromkeys([*names, *given]))
     if host in {"0.0.0.0", "::"}:  # noqa: S104 (compared, not bound)
         names += [socket.gethostname(), *_own_addresses()]
     else:
         names.append(f"[{host}]" if ":" in host else host)
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys([*names, *filter(None, [forwarding.public_host()])]))
 
 
 def _own_addresses() -> list[str]:
@@ -126,7 +135,8 @@ def worker(context: Context, number: int) -> Service:
         "celery", "-A", "project", "worker", "-n", f"{name}@spillway", "--loglevel", "INFO",
         "--concurrency", str(min(os.cpu_count() or 1, 4)), "--without-gossip", "--without-mingle",
     ]  # fmt: skip
-    return _celery(context, name, "worker", argv)
+    # A worker, unlike beat, fills in %n and the like.
+    return _celery(context, name, "worker", argv, escape="%%")
 
 
 def beat(context: Context) -> Service:
@@ -136,7 +146,7 @@ def beat(context: Context) -> Service:
     )
 
 
-def _celery(context: Context, name: str, kind: str, argv: Sequence[str]) -> Service:
+def _celery(context: Context, name: str, kind: str, argv: Sequence[str], escape: str = "%") -> Service:
     """Celery answers no probe, but it writes its pid file once our code is imported and its settings are good."""
     pid_file = context.folder.run(name) / "pid"
     # Whoever wrote an old one is gone: its number may be another's by now, and Celery would refuse to start.
@@ -144,7 +154,7 @@ def _celery(context: Context, name: str, kind: str, argv: Sequence[str]) -> Serv
     return Service(
         name=name,
         kind=kind,
-        command=_command(context, name, kind, [*argv, "--pidfile", str(pid_file)], {}),
+        command=_command(context, name, kind, [*argv, "--pidfile", str(pid_file).replace("%", escape)], {}),
         ready=when_true(pid_file.exists),
         release=context.release,
         stop_limit_seconds=_WORKER_STOP_SECONDS,

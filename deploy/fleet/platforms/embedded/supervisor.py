@@ -65,6 +65,8 @@ class Supervisor:
     def _bring_up(self) -> None:
         """The order is what needs what; inside a step everything starts at once."""
         self._step = "database"
+        # Before anything takes time: whoever looks must see that somebody is at it.
+        self._show()
         postgres.prepare(self.context)
         self._publish([])
         self._allow("service")
@@ -139,7 +141,7 @@ class Supervisor:
             self._follow_desired()
         if now - self._logs_seen_at > _LOGS_SECONDS:
             self._logs_seen_at = now
-            for name in self._units:
+            for name in (*self._units, journal.SUPERVISOR):
                 shorten_log(self.context.folder.log(name))
         for unit in list(self._units.values()):
             self._look_after(unit, now)
@@ -214,7 +216,17 @@ class Supervisor:
             self._write_failed("state.json", error)
             return
         self._shown = seen
-        self._watcher(seen)
+        self._tell(seen)
+
+    def _tell(self, seen: Observation) -> None:
+        try:
+            self._watcher(seen)
+        except (OSError, ValueError) as error:
+            # Whoever read us has gone (a closed pipe or terminal): as if the terminal had hung up.
+            log.info("nobody reads us any more: %s", error)
+            self._watcher = _nobody
+            if self._phase != "stopping":
+                self._signals += 1
 
     def _write_failed(self, what: str, error: OSError) -> None:
         """A full disk is no reason to stop a fleet that works: try again in a while."""
@@ -252,6 +264,10 @@ class Supervisor:
                 unit.kill()
             elif decision is not None:
                 self._do(unit, decision)
+
+
+def _nobody(seen: Observation) -> None:
+    """Who is told when nobody listens."""
 
 
 def _how(code: int) -> str:

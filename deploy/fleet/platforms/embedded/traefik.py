@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.lifecycle.vocabulary import READY_PATH
-from deploy.fleet.platforms.embedded import nginx
+from deploy.fleet.platforms.embedded import forwarding, nginx
 from deploy.fleet.platforms.embedded.data_folder import DataFolder
 from deploy.fleet.platforms.embedded.service import Context, Service, loopback, plain_environment, when_true
 from deploy.fleet.probes import http_answers
@@ -50,10 +50,12 @@ def write_configuration(context: Context, folder: Path, internal: str) -> Path:
         "INTERNAL_ADDRESS": internal,
         "DYNAMIC_FOLDER": str(_dynamic(context.folder)),
         "STOP_SECONDS": STOP_SECONDS,
+        "TRUSTED_NETWORKS": ",".join(forwarding.trusted_networks()),
     })  # fmt: skip
     routes = render(template("traefik/routes.yml.template"), {
         "INTERNAL_ADDRESS": internal,
         "FILES_ADDRESS": nginx.address(context),
+        "TRUST_FORWARDED": "true" if forwarding.trusted_networks() else "false",
     })  # fmt: skip
     write_atomically(_dynamic(context.folder) / "routes.yml", routes)
     write_atomically(folder / "traefik.yml", static)

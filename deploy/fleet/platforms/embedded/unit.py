@@ -26,8 +26,8 @@ _LIVE_SECONDS = 1.0
 class Unit:
     """A thread asks the process how it is; everything else happens in the supervisor's thread.
 
-    The thread writes `answer`, `silent_polls`, `live_failures` and `live_seen`, each in one assignment, and only for
-    the child that it was started with.
+    The thread writes `answer`, `silent_polls`, `live_failures`, `live_seen` and `ready_seen`, each in one assignment,
+    and only for the child that it was started with.
     """
 
     def __init__(self, name: str, kind: str, blueprint: Callable[[], Service]) -> None:
@@ -49,6 +49,7 @@ class Unit:
         self.silent_polls = 0
         self.live_failures = 0
         self.live_seen = False
+        self.ready_seen = False
 
     def start(self) -> None:
         """Raises OSError or FleetError if it cannot even be tried."""
@@ -84,8 +85,9 @@ class Unit:
             return
         self.silent_polls = 0
         self.answer = answer
-        self.live_seen = self.live_seen or answer.state is InstanceState.READY
-        self.was_ready = self.was_ready or answer.state is InstanceState.READY
+        self.ready_seen = self.ready_seen or answer.state is InstanceState.READY
+        self.live_seen = self.live_seen or self.ready_seen
+        self.was_ready = self.was_ready or self.ready_seen
 
     def _watch_liveness(self, service: Service, child: Child) -> None:
         if service.live is None:
@@ -106,7 +108,9 @@ class Unit:
             return None
         now = time.monotonic()
         if self.stopping_since is None:
-            self.quick_deaths = still_quick(self.quick_deaths, ran_seconds=now - self.started_at, now=now)
+            self.quick_deaths = still_quick(
+                self.quick_deaths, got_ready=self.ready_seen, ran_seconds=now - self.started_at, now=now
+            )
         self.child = None
         self.stopping_since = None
         self._forget_answers()
