@@ -51,7 +51,8 @@ def ask(
     host, port = address.rsplit(":", 1)
     connection = HTTPConnection(host, int(port), timeout=10)
     try:
-        connection.putrequest(method, path, skip_accept_encoding=True)
+        named = any(name.lower() == "host" for name in headers or {})
+        connection.putrequest(method, path, skip_host=named, skip_accept_encoding=True)
         if body is not None:
             connection.putheader("Content-Length", str(len(body)))
         for name, value in (headers or {}).items():

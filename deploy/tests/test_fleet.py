@@ -26,6 +26,7 @@ from deploy.tests.conftest import ask, free_port, wait_until
 
 pytestmark = pytest.mark.e2e
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
+COUNT_USERS = "from apps.accounts.models import User; print(User.objects.count())"
 
 
 class Fleet:
@@ -37,16 +38,8 @@ class Fleet:
         self.public = f"127.0.0.1:{self.port}"
 
     def command(self, *arguments: str) -> list[str]:
-        return [
-            sys.executable,
-            "-P",
-            "-m",
-            "deploy.fleet",
-            arguments[0],
-            "--data",
-            str(self.data),
-            *arguments[1:],
-        ]
+        tool = [sys.executable, "-P", "-m", "deploy.fleet"]
+        return [*tool, arguments[0], "--data", str(self.data), *arguments[1:]]
 
     def environment(self, **extra: str) -> dict[str, str]:
         passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -161,14 +154,7 @@ def test_logs_can_be_read_by_name(fleet: Fleet) -> None:
 
 
 def test_management_commands_reach_the_fleets_database(fleet: Fleet) -> None:
-    done = fleet.run(
-        "manage",
-        "shell",
-        "-v",
-        "0",
-        "-c",
-        "from apps.accounts.models import User; print(User.objects.count())",
-    )
+    done = fleet.run("manage", "shell", "-v", "0", "-c", COUNT_USERS)
     assert int(done.stdout.split()[-1]) >= 1, done.stderr
 
 
@@ -251,8 +237,7 @@ def test_down_after_a_killed_supervisor_ends_everything_and_data_stays(fleet: Fl
     assert "Stopped" in fleet.run("down").stdout
     assert fleet.processes() == []
     assert "Nothing is running" in fleet.run("down").stdout
-    count = "from apps.accounts.models import User; print(User.objects.count())"
-    assert int(fleet.run("manage", "shell", "-v", "0", "-c", count).stdout.split()[-1]) >= 1
+    assert int(fleet.run("manage", "shell", "-v", "0", "-c", COUNT_USERS).stdout.split()[-1]) >= 1
     assert fleet.processes() == []
     again = fleet.up()
     assert again.returncode == 0, again.stderr

@@ -124,7 +124,7 @@ def check_owner(root: Path) -> None:
         return
     if os.geteuid() not in {0, owner}:
         raise DataFolderError(
-            f"The data folder {root} belongs to {user_name(owner)}: run this as they, or choose another with --data."
+            f"The data folder {root} belongs to {user_name(owner)}: run this as that user, or choose another."
         )
 
 

@@ -38,7 +38,7 @@ def lock_is_held(folder: DataFolder) -> bool:
     except BlockingIOError:
         return True
     except PermissionError as error:
-        raise DataFolderError(f"{folder.lock} is another user's: run this as they.") from error
+        raise DataFolderError(f"{folder.lock} is another user's: run this as that user.") from error
     except OSError:
         return False
     return False
