@@ -104,7 +104,7 @@ def test_an_old_python_without_a_newer_one_is_told_what_to_install() -> None:
                 "npm error code EUSAGE",
                 "npm error",
                 "npm error The lock file does not fit.",
-                "npm error A complete log of this run can be found in: /root/.npm/_logs/x.log",
+                "npm error A complete log of this run can be found in: /home/someone/.npm/_logs/x.log",
             ],
             ": npm error The lock file does not fit.",
         ),
