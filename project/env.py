@@ -22,6 +22,12 @@ class _Required:
 REQUIRED: Final = _Required()
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+# In 32 random characters, hexadecimal ones at that, there are never so few different ones.
+_DISTINCT_MIN = 6
+_EXAMPLE = re.compile(
+    r"change.?(me|this|it)|replace.?(me|this)|your.?secret|my.?secret|secret.?key|insecure|placeholder|example|password",
+    re.IGNORECASE,
+)
 _RATE = re.compile(r"^\d+/(second|minute|hour|day)$")
 
 
@@ -101,19 +107,21 @@ def text(
 
 
 def secret(name: str, meaning: str, *, min_length: int = 32) -> str:
-    """A required string of at least `min_length` characters; its value is never shown in an error."""
-    try:
-        return _read(name, "secret", REQUIRED, meaning, lambda raw: _long_enough(raw, min_length))
-    except ImproperlyConfigured as error:
-        if "is not valid" in str(error):
-            raise ImproperlyConfigured(f"{name} is shorter than {min_length} characters") from None
-        raise
+    """A required string of at least `min_length` characters, no example's; its value is never shown in an error."""
+    value = _read(name, "secret", REQUIRED, meaning, lambda raw: raw)
+    if len(value) < min_length:
+        raise ImproperlyConfigured(f"{name} is shorter than {min_length} characters")
+    if looks_like_an_example(value):
+        raise ImproperlyConfigured(
+            f"{name} looks like an example: it must be random, as `./spillway init` makes it"
+        )
+    return value
 
 
-def _long_enough(raw: str, min_length: int) -> str:
-    if len(raw) < min_length:
-        raise ValueError("too short")
-    return raw
+def looks_like_an_example(value: str) -> bool:
+    """Whether anybody could guess it: copied from a guide, or one piece again and again."""
+    repeats = value in (value + value)[1:-1]
+    return repeats or len(set(value)) < _DISTINCT_MIN or _EXAMPLE.search(value) is not None
 
 
 def integer(

@@ -7,6 +7,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from project import env
 
+RANDOM = "0b1946ac92492d2347c6235b4d2611184f1f6a5d"
+
 
 @pytest.fixture(autouse=True)
 def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +64,26 @@ def test_a_short_secret_is_refused_without_being_shown(monkeypatch: pytest.Monke
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    ["x" * 40, "changeme" * 5, "secret-" * 8, "abcabd" + "a" * 40, "django-insecure-8f3j2k1l0p9o8i7u6y5t4r3e2w1q",
+     "change-me-to-a-long-random-string-please", "YOUR_SECRET_KEY_GOES_HERE_0123456789abcd"],
+)  # fmt: skip
+def test_a_secret_that_anybody_could_guess_is_refused_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch, raw: str
+) -> None:
+    monkeypatch.setenv("A", raw)
+    with pytest.raises(ImproperlyConfigured, match="A looks like an example") as refused:
+        env.secret("A", "")
+    assert raw not in str(refused.value)
+
+
+@pytest.mark.parametrize("raw", [RANDOM, "only-for-tests-" + "x" * 40, "hZ1-tTq_5kq0YvW9sCkO3nq2bFv7LrEw"])
+def test_a_secret_that_was_made_for_this_site_is_taken(monkeypatch: pytest.MonkeyPatch, raw: str) -> None:
+    monkeypatch.setenv("A", raw)
+    assert env.secret("A", "") == raw
+
+
 def test_a_wrong_database_url_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A", "mysql://me:hunter2@db/x")
     with pytest.raises(ImproperlyConfigured, match="postgresql://") as refused:
@@ -70,9 +92,9 @@ def test_a_wrong_database_url_is_refused_without_its_password(monkeypatch: pytes
 
 
 def test_a_value_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("s" * 40 + "\n")
+    (tmp_path / "secret").write_text(RANDOM + "\n")
     monkeypatch.setenv("A_FILE", str(tmp_path / "secret"))
-    assert env.secret("A", "") == "s" * 40
+    assert env.secret("A", "") == RANDOM
 
 
 def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

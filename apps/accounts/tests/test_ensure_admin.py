@@ -87,3 +87,14 @@ def test_of_eight_at_once_one_makes_the_administrator() -> None:
         made = list(threads.map(make, range(8)))
     assert made.count(True) == 1
     assert User.objects.get().check_password(f"password {made.index(True)}")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("password", "why"), [("short", "too short"), ("changeme", "too common")])
+def test_a_password_that_anybody_could_guess_is_refused(
+    monkeypatch: pytest.MonkeyPatch, password: str, why: str
+) -> None:
+    monkeypatch.setenv("ADMIN_PASSWORD", password)
+    with pytest.raises(CommandError, match=f"ADMIN_PASSWORD: .*{why}"):
+        run()
+    assert not User.objects.exists()

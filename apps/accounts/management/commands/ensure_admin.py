@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.accounts.services import admin_ensure
@@ -22,5 +24,9 @@ class Command(BaseCommand):
         password = os.environ.get("ADMIN_PASSWORD", "")
         if not password:
             raise CommandError("ADMIN_PASSWORD is not set: the password of the administrator to be made.")
+        try:
+            validate_password(password)
+        except ValidationError as error:
+            raise CommandError(f"ADMIN_PASSWORD: {' '.join(error.messages)}") from None
         made = admin_ensure(username=options["username"], password=password)
         self.stdout.write(f"{options['username']}: {'made' if made else 'already there, unchanged'}")
