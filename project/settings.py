@@ -60,7 +60,7 @@ WEB_WORKERS = env.integer("WEB_WORKERS", "Processes of one instance.", default=1
 WEB_THREADS = env.integer(
     "WEB_THREADS", "Threads of one process of an instance.", default=16, minimum=4, maximum=512
 )
-DB_POOL_MIN = env.integer("DB_POOL_MIN", "Database connections a process keeps open.", default=2, minimum=1)
+DB_POOL_MIN = env.integer("DB_POOL_MIN", "Database connections a process keeps open.", default=4, minimum=1)
 DB_POOL_MAX = env.integer(
     "DB_POOL_MAX",
     "Most database connections of a process.",
@@ -69,8 +69,12 @@ DB_POOL_MAX = env.integer(
     shown="WEB_THREADS + 2",
 )
 DB_POOL_TIMEOUT_SECONDS = env.number(
-    "DB_POOL_TIMEOUT_SECONDS", "How long a request waits for a database connection.", default=3.0, minimum=0.1
+    "DB_POOL_TIMEOUT_SECONDS", "How long a request waits for a database connection.", default=5.0, minimum=0.1
 )
+# A row's lock is held for a round trip or two; whoever has waited so long for one gives its thread to others.
+_LOCK_TIMEOUT_MS = 8_000
+# A request that stopped in the middle of a transaction holds its locks: end it before others give up.
+_IDLE_IN_TRANSACTION_MS = 5_000
 STATEMENT_TIMEOUT_SECONDS = env.integer(
     "STATEMENT_TIMEOUT_SECONDS", "How long one statement of a web request may run.", default=15, minimum=1
 )
@@ -79,7 +83,7 @@ DATABASES = {
     | {"ATOMIC_REQUESTS": False, "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 0}
 }
 DATABASES["default"]["OPTIONS"] = {
-    "connect_timeout": 2,
+    "connect_timeout": 3,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -91,9 +95,10 @@ if ROLE == "web":
     DATABASES["default"]["OPTIONS"] |= {
         # Giving the time zone here saves a round trip on every new connection.
         "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS * 1000} "
-        "-c idle_in_transaction_session_timeout=60000 -c TimeZone=UTC",
+        f"-c lock_timeout={_LOCK_TIMEOUT_MS} -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION_MS} "
+        "-c TimeZone=UTC",
         "pool": {
-            "min_size": DB_POOL_MIN,
+            "min_size": min(DB_POOL_MIN, DB_POOL_MAX),
             "max_size": DB_POOL_MAX,
             "timeout": DB_POOL_TIMEOUT_SECONDS,
             # 0 = no limit, on purpose: psycopg_pool leaves requests that have timed out in its queue until a

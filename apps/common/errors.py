@@ -7,10 +7,18 @@ the rules they belong to.
 from typing import Any, ClassVar
 
 from django.db import InterfaceError, OperationalError
+from psycopg.errors import (
+    DeadlockDetected,
+    IdleInTransactionSessionTimeout,
+    LockNotAvailable,
+    SerializationFailure,
+)
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 # What a database that cannot be reached, or a pool without a free connection, is noticed by.
 DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeout, TooManyRequests)
+# The database is well, but others held what this request wanted to change.
+_CONTENDED = (LockNotAvailable, DeadlockDetected, SerializationFailure)
 
 
 class SpillwayError(Exception):
@@ -96,6 +104,25 @@ class UnavailableError(SpillwayError):
     status = 503
     message = "This cannot be done right now."
     what_to_do = "Try again in a moment; nothing was lost."
+
+
+class BusyError(UnavailableError):
+    """Others held what this request wanted to change for longer than it may wait, or it and they were in a deadlock."""
+
+    code = "busy"
+    message = "Many people are changing this at the same moment."
+
+
+def is_database_error(error: BaseException) -> bool:
+    """Whether this is one of DATABASE_ERRORS, or what a transaction gets that idled: in Django's eyes a bug of ours."""
+    idled = isinstance(error.__cause__, IdleInTransactionSessionTimeout)
+    return idled or isinstance(error, DATABASE_ERRORS)
+
+
+def database_refusal(error: BaseException, **headers: str) -> UnavailableError:
+    """Our word for a database that did not do as it was asked."""
+    kind = BusyError if isinstance(error.__cause__, _CONTENDED) else UnavailableError
+    return kind(headers={"Retry-After": "2", **headers})
 
 
 class CsrfError(ForbiddenError):

@@ -5,11 +5,11 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
 from apps.common.errors import (
-    DATABASE_ERRORS,
     ForbiddenError,
     InvalidInputError,
     SpillwayError,
-    UnavailableError,
+    database_refusal,
+    is_database_error,
 )
 from apps.common.metrics import REFUSALS
 from apps.common.responses import error_response
@@ -22,9 +22,10 @@ def refusal_for(exception: BaseException | None) -> SpillwayError | None:
     """Our word for what was raised; None for what nobody foresaw."""
     if isinstance(exception, SpillwayError):
         return exception
-    if isinstance(exception, DATABASE_ERRORS):
-        logger.warning("database_unavailable", detail=type(exception).__name__, exc_info=exception)
-        return UnavailableError(headers={"Retry-After": "2"})
+    if exception is not None and is_database_error(exception):
+        refusal = database_refusal(exception)
+        logger.warning(f"database_{refusal.code}", detail=type(exception).__name__, exc_info=exception)
+        return refusal
     if isinstance(exception, _UNREADABLE):
         return InvalidInputError()
     if isinstance(exception, PermissionDenied):

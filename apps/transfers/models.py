@@ -4,10 +4,10 @@ import hashlib
 import secrets
 import uuid
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -17,6 +17,26 @@ from apps.transfers.rules import FileState, TransferState, transfer_state
 TITLE_MAX_CHARACTERS = 200
 MESSAGE_MAX_CHARACTERS = 5000
 TOKEN_BYTES = 16  # 128 bits: a link is a capability, it must not be guessable
+
+# Both are written out so that a popular transfer's row is locked for as short as can be: on a busy machine each
+# round trip that a lock is held for makes everybody else wait. One statement locks and counts, transfer before file.
+_COUNT_DOWNLOAD = """
+WITH counted AS (
+    UPDATE transfers_transfer SET download_count = download_count + 1
+    WHERE id = %(transfer)s AND (download_limit IS NULL OR download_count < download_limit)
+    RETURNING id
+), of_file AS (
+    UPDATE transfers_file SET download_count = download_count + 1 FROM counted
+    WHERE transfers_file.id = %(file)s AND transfers_file.transfer_id = counted.id
+)
+SELECT 1 FROM counted
+"""
+# One message, yet two statements: the second looks at the database as it is once the first has got its lock, so it
+# counts what others committed meanwhile. NO KEY: rows that only refer to the transfer need not wait.
+_LOCK_AND_COUNT = """
+SELECT expires_at FROM transfers_transfer WHERE id = %(transfer)s FOR NO KEY UPDATE;
+SELECT count(*) FROM transfers_file WHERE transfer_id = %(transfer)s
+"""
 
 
 def new_token() -> str:
@@ -52,10 +72,23 @@ class TransferQuerySet(models.QuerySet["Transfer"]):
         """Transfers whose bytes may go."""
         return self.filter(expires_at__lt=now)
 
-    def count_download(self, transfer_id: uuid.UUID) -> bool:
-        """Use up one download, in one conditional UPDATE: two racing requests cannot share the last one."""
-        room = Q(download_limit__isnull=True) | Q(download_count__lt=F("download_limit"))
-        return bool(self.filter(room, pk=transfer_id).update(download_count=F("download_count") + 1))
+    def lock_and_count(self, transfer_id: uuid.UUID) -> "Room | None":
+        """What there is room for, the caller's own new files included; nobody else adds one until its transaction
+        ends. None if there is no such transfer.
+        """
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(_LOCK_AND_COUNT, {"transfer": transfer_id})
+            locked = cursor.fetchone()
+            cursor.nextset()
+            (files,) = cursor.fetchone() or (0,)
+        return Room(locked[0], files) if locked else None
+
+
+class Room(NamedTuple):
+    """How long a transfer lives, and how many files it has."""
+
+    expires_at: datetime
+    files: int
 
 
 class Transfer(models.Model):
@@ -125,9 +158,13 @@ class FileQuerySet(models.QuerySet["File"]):
         """Where the published bytes of these files lie."""
         return list(self.exclude(blob_key="").values_list("blob_key", flat=True))
 
-    def count_download(self, file_id: uuid.UUID) -> int:
-        """One download more of this file."""
-        return self.filter(pk=file_id).update(download_count=F("download_count") + 1)
+    def count_download(self, *, transfer_id: uuid.UUID, file_id: uuid.UUID) -> bool:
+        """Use up one download of the transfer and count it for the file; False if none was left. In one conditional
+        statement: two racing requests cannot share the last one.
+        """
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(_COUNT_DOWNLOAD, {"transfer": transfer_id, "file": file_id})
+            return cursor.fetchone() is not None
 
     def unclaimed(self, now: datetime) -> Self:
         """Files that wait for a worker: nobody owns them, or whoever did has not renewed."""

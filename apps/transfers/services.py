@@ -4,8 +4,9 @@ Whoever locks more than one row takes them in this order: transfer, upload, file
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
@@ -125,9 +126,17 @@ def _checked_days(days: int | None) -> int:
 
 
 def file_add(
-    *, transfer: Transfer, name: str, size: int, claimed_type: str, expected_sha256: str = ""
+    *,
+    transfer: Transfer,
+    name: str,
+    size: int,
+    claimed_type: str,
+    expected_sha256: str = "",
+    with_it: Callable[[File], None] | None = None,
 ) -> File:
     """A new file of a transfer, `uploading`. `size` is in bytes; the name is cleaned, never refused.
+
+    `with_it` writes what belongs to the file, in the same transaction.
 
     Raises InvalidFileError, FileTooLargeError, TooManyFilesError, TransferExpiredError, and NotFoundError
     when the transfer was removed meanwhile.
@@ -135,16 +144,21 @@ def file_add(
     _check_size(size)
     if expected_sha256 and not is_sha256(expected_sha256):
         raise InvalidFileError("sha256", "A SHA-256 checksum has 64 hexadecimal digits.")
+    _check_alive(transfer.expires_at)
     with transaction.atomic():
-        # The lock makes counting and adding one step: two instances cannot both add the last file.
-        _check_room(_locked(transfer))
-        return File.objects.create(
+        file = File.objects.create(
             transfer=transfer,
             name=clean_name(name),
             size=size,
             claimed_type=clean_type(claimed_type),
             expected_sha256=expected_sha256.lower(),
         )
+        if with_it is not None:
+            with_it(file)
+        # Last, so that the transfer stays locked for this one question and the commit only. Whoever has the lock sees
+        # all files there are: two instances cannot both add the last one.
+        _check_room(transfer)
+    return file
 
 
 def _check_size(size: int) -> None:
@@ -155,17 +169,17 @@ def _check_size(size: int) -> None:
 
 
 def _check_room(transfer: Transfer) -> None:
-    if has_expired(transfer.expires_at, timezone.now()):
-        raise TransferExpiredError(transfer.expires_at)
-    if transfer.files.count() >= settings.MAX_TRANSFER_FILES:
+    room = Transfer.objects.lock_and_count(transfer.pk)
+    if room is None:
+        raise NotFoundError
+    _check_alive(room.expires_at)
+    if room.files > settings.MAX_TRANSFER_FILES:
         raise TooManyFilesError(data={"max_files": settings.MAX_TRANSFER_FILES})
 
 
-def _locked(transfer: Transfer) -> Transfer:
-    locked = Transfer.objects.select_for_update().filter(pk=transfer.pk).first()
-    if locked is None:
-        raise NotFoundError
-    return locked
+def _check_alive(expires_at: datetime) -> None:
+    if has_expired(expires_at, timezone.now()):
+        raise TransferExpiredError(expires_at)
 
 
 def file_delete(*, file: File) -> None:
@@ -237,8 +251,7 @@ def download_authorise(*, file: File, client: str, starts_over: bool, counts: bo
 
 
 def _check_downloadable(file: File) -> None:
-    if has_expired(file.transfer.expires_at, timezone.now()):
-        raise TransferExpiredError(file.transfer.expires_at)
+    _check_alive(file.transfer.expires_at)
     if file.state == FileState.REJECTED:
         raise FileRejectedError
     if file.state != FileState.READY or not is_blob_key(file.blob_key):
@@ -251,10 +264,8 @@ def _check_left(transfer: Transfer) -> None:
 
 
 def _count(file: File) -> None:
-    with transaction.atomic():
-        if not Transfer.objects.count_download(file.transfer_id):
-            raise DownloadLimitReachedError
-        File.objects.count_download(file.pk)
+    if not File.objects.count_download(transfer_id=file.transfer_id, file_id=file.pk):
+        raise DownloadLimitReachedError
 
 
 def _counted_key(file: File, client: str) -> str:

@@ -44,27 +44,27 @@ def upload_create(*, transfer: Transfer, length: int, metadata: Metadata) -> Upl
 
     Raises what `file_add` raises (too large, too many files, transfer expired) and StorageFullError.
     """
-    now = timezone.now()
-    with transaction.atomic():
-        file = file_add(
-            transfer=transfer,
-            name=metadata.name,
-            size=length,
-            claimed_type=metadata.type,
-            expected_sha256=metadata.sha256,
-        )
-        upload = Upload.objects.create(
-            file=file,
-            length=length,
-            metadata=metadata.raw,
-            expires_at=now + timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS),
-        )
-        # Asked last, so that a file this site never takes is told so. Parts and the assembled blob lie side by side
-        # for a moment: twice the length must fit.
+    expires_at = timezone.now() + timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS)
+    upload = Upload(length=length, metadata=metadata.raw, expires_at=expires_at)
+
+    def with_it(file: File) -> None:
+        # A file this site never takes has been told so by now. Parts and the assembled blob lie side by side for a
+        # moment: twice the length must fit.
         with _store_errors():
             _check_room(2 * length)
+        upload.file = file
+        upload.save(force_insert=True)
         if length == 0:
             file_hand_over(file_id=file.pk)
+
+    file_add(
+        transfer=transfer,
+        name=metadata.name,
+        size=length,
+        claimed_type=metadata.type,
+        expected_sha256=metadata.sha256,
+        with_it=with_it,
+    )
     return upload
 
 

@@ -14,7 +14,7 @@ from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.accounts.services import sender_check
-from apps.common.errors import DATABASE_ERRORS, SpillwayError, UnavailableError
+from apps.common.errors import DATABASE_ERRORS, SpillwayError, database_refusal
 from apps.common.links import absolute
 from apps.throttling.address import client_address
 from apps.throttling.services import throttle_hit
@@ -70,7 +70,7 @@ def _tus(view: View) -> View:
                 raise TusVersionError(headers={"Tus-Version": TUS_VERSION})
             response = view(request, *args, **kwargs)
         except DATABASE_ERRORS as error:
-            raise UnavailableError(headers={"Tus-Resumable": TUS_VERSION, "Retry-After": "2"}) from error
+            raise database_refusal(error, **{"Tus-Resumable": TUS_VERSION}) from error
         except SpillwayError as error:
             error.headers.setdefault("Tus-Resumable", TUS_VERSION)
             if error.status in _FINAL:

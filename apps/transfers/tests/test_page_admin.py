@@ -109,8 +109,10 @@ def test_a_title_may_be_changed(ada: Client, sent: Sent) -> None:
 def test_downloads_that_happen_while_somebody_edits_stay_counted(
     ada: Client, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    file = sent.add()
+
     def download_meanwhile(form: TransferForm) -> None:
-        Transfer.objects.count_download(form.instance.pk)
+        assert File.objects.count_download(transfer_id=form.instance.pk, file_id=file.pk)
 
     # Between the form's read of the row and its write.
     monkeypatch.setattr(TransferForm, "clean", download_meanwhile)
