@@ -10,6 +10,7 @@ import os
 import pkgutil
 import time
 import uuid
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -28,14 +29,16 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from apps.lifecycle import pools, scoreboard
+from apps.lifecycle.broker import QueueLook
 from apps.lifecycle.rules import PoolTrouble, pool_trouble, pool_verdict
 from apps.lifecycle.vocabulary import CHECK_OK, CheckName
 
-# No check may take longer than this; one that does has failed, whatever it says later.
-LIMIT_SECONDS = 1.5
+# No check may take longer than this; one that does has failed, whatever it says later. Not less: on a machine with too
+# much to do every instance would call itself unready in the same moment, and nobody would be served at all.
+LIMIT_SECONDS = 2.5
 POOL_PERIOD_SECONDS = 0.5
-# Requests may queue for a connection for a moment; for longer means that there are too few.
-POOL_MOMENT_SECONDS = 1.0
+# Requests may queue for a connection for a moment, while new ones are opened; for longer means that there are too few.
+POOL_MOMENT_SECONDS = 2.5
 # The alias under which a checking thread finds its own connection, beside the pool.
 UNPOOLED = "health"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -134,8 +137,8 @@ def redis_check() -> HealthCheck:
     def client() -> AsyncRedis:
         return AsyncRedis.from_url(
             settings.REDIS_URL,
-            socket_timeout=1.0,
-            socket_connect_timeout=1.0,
+            socket_timeout=2.0,
+            socket_connect_timeout=2.0,
             retry=Retry(NoBackoff(), 0),
         )
 
@@ -164,12 +167,16 @@ class Watched:
 
 @dataclasses.dataclass(frozen=True)
 class LaneSpec:
-    """What one thread checks, in order, every so often. `on_database`: it needs the unpooled connection."""
+    """What one thread checks, in order, every so often. `on_database`: it needs the unpooled connection.
+
+    `afterwards` is what else the thread looks at when all was fine; it must neither raise nor hang.
+    """
 
     name: str
     watched: tuple[Watched, ...]
     period_seconds: float
     on_database: bool = False
+    afterwards: Callable[[], None] | None = None
 
 
 def lanes() -> list[LaneSpec]:
@@ -185,7 +192,12 @@ def lanes() -> list[LaneSpec]:
             period,
             on_database=True,
         ),
-        LaneSpec("redis", (Watched(CheckName.REDIS, redis_check(), "cannot be reached"),), period),
+        LaneSpec(
+            "redis",
+            (Watched(CheckName.REDIS, redis_check(), "cannot be reached"),),
+            period,
+            afterwards=QueueLook().note,
+        ),
         LaneSpec("pool", (Watched(CheckName.POOL, PoolCheck()),), POOL_PERIOD_SECONDS),
         LaneSpec("storage", (Watched(CheckName.STORAGE, StorageCheck()),), period),
     ]

@@ -79,7 +79,7 @@ def post_worker_init(worker: Any) -> None:
     slot = scoreboard.own_slot()
     if slot is not None:
         slot.put_start(StartPhase.FORK, (time.monotonic() - slot.reserved_at) * 1000)
-    warmup.start()
+    warmup.start(worker.wsgi)
 
 
 def pre_request(worker: Any, request: Any) -> None:

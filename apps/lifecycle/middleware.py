@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
-from apps.lifecycle import metrics, views
+from apps.lifecycle import metrics, tally, views
+from apps.lifecycle.first_page import WARM_UP
 from apps.lifecycle.vocabulary import LIVE_PATH, METRICS_PATH, READY_PATH, STATUS_PATH
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -41,20 +42,24 @@ class ProbeMiddleware:
 
 
 class MetricsMiddleware:
-    """Counts and times every request that is not a probe."""
+    """Counts and times every request of somebody's that is not a probe."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Time the rest of the site."""
+        if WARM_UP in request.META:
+            return self.get_response(request)
         began = time.perf_counter()
         response = self.get_response(request)
+        seconds, method = time.perf_counter() - began, request.method or ""
         match = request.resolver_match
         metrics.observe(
-            method=request.method or "",
+            method=method,
             view=(match.view_name or match.route) if match else "(none)",
             status_code=response.status_code,
-            seconds=time.perf_counter() - began,
+            seconds=seconds,
         )
+        tally.answered(method=method, status_code=response.status_code, seconds=seconds)
         return response

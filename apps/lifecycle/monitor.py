@@ -61,7 +61,10 @@ class Lane:
     def round(self) -> bool:
         """Run every check of the lane once; whether all are fine."""
         results = [self._look(watched) for watched in self.spec.watched]
-        return all(results)
+        fine = all(results)
+        if fine and self.spec.afterwards is not None:
+            self.spec.afterwards()
+        return fine
 
     def _look(self, watched: Watched) -> bool:
         began = time.monotonic()

@@ -19,6 +19,7 @@ _PHASES: Final = tuple(DrainPhase)
 _CHECKS: Final = tuple(CheckName)
 _START: Final = tuple(StartPhase)
 _REASON_BYTES: Final = 120
+_TOTALS: Final = ("requests_total", "failures_total", "reads_total", "read_seconds_total")
 
 
 class _Check(ctypes.Structure):
@@ -30,9 +31,34 @@ class _Check(ctypes.Structure):
         ("reason", ctypes.c_char * _REASON_BYTES),
     ]
 
+    def began(self, now: float) -> None:
+        """Say that it runs, so that others can see when it hangs."""
+        self.running_since = now
+
+    def ended(self, *, ok: bool, reason: str, began: float, now: float) -> None:
+        """Put a result. Its time comes last: a reader in between sees an old result, not half a new one."""
+        self.ok = int(ok)
+        self.reason = reason.encode(errors="replace")[: _REASON_BYTES - 1]
+        self.took_ms = (now - began) * 1000
+        self.finished_at = now
+        self.running_since = 0.0
+
+    def seen(self) -> CheckSeen:
+        """As it was last put."""
+        return CheckSeen(
+            ok=bool(self.ok),
+            reason=self.reason.decode(errors="replace"),
+            finished_at=self.finished_at or None,
+            running_since=self.running_since or None,
+            took_ms=self.took_ms,
+        )
+
 
 class Slot(ctypes.Structure):
-    """What one worker says of itself. Numbers are gauges unless named otherwise; a time of 0.0 is never."""
+    """What one worker says of itself. Numbers are gauges unless named otherwise; a time of 0.0 is never.
+
+    A `queue_depth` of -1 has not been seen yet.
+    """
 
     _fields_ = [
         ("taken", ctypes.c_int64),
@@ -43,6 +69,10 @@ class Slot(ctypes.Structure):
         ("threads_busy", ctypes.c_int64),
         ("requests_waiting", ctypes.c_int64),
         ("requests_total", ctypes.c_int64),
+        ("failures_total", ctypes.c_int64),
+        ("reads_total", ctypes.c_int64),
+        ("read_seconds_total", ctypes.c_double),
+        ("queue_depth", ctypes.c_int64),
         ("pool_min", ctypes.c_int64),
         ("pool_max", ctypes.c_int64),
         ("pool_size", ctypes.c_int64),
@@ -52,38 +82,24 @@ class Slot(ctypes.Structure):
         ("free_bytes", ctypes.c_int64),
         ("start_ms", ctypes.c_double * len(_START)),
         ("checks", _Check * len(_CHECKS)),
+        ("first_page", _Check),
     ]
 
     def check_began(self, name: CheckName, now: float) -> None:
-        """Say that a check runs, so that others can see when it hangs."""
-        self.checks[_CHECKS.index(name)].running_since = now
+        """Say that a check runs."""
+        self.checks[_CHECKS.index(name)].began(now)
 
     def check_ended(self, name: CheckName, *, ok: bool, reason: str, began: float, now: float) -> None:
-        """Put a result. Its time comes last: a reader in between sees an old result, not half a new one."""
-        cell = self.checks[_CHECKS.index(name)]
-        cell.ok = int(ok)
-        cell.reason = reason.encode(errors="replace")[: _REASON_BYTES - 1]
-        cell.took_ms = (now - began) * 1000
-        cell.finished_at = now
-        cell.running_since = 0.0
+        """Put a check's result."""
+        self.checks[_CHECKS.index(name)].ended(ok=ok, reason=reason, began=began, now=now)
 
     def checks_seen(self) -> dict[CheckName, CheckSeen]:
         """All checks as this worker last saw them."""
-        return {name: _seen(cell) for name, cell in zip(_CHECKS, self.checks, strict=True)}
+        return {name: cell.seen() for name, cell in zip(_CHECKS, self.checks, strict=True)}
 
     def put_start(self, phase: StartPhase, milliseconds: float) -> None:
         """How long a part of this worker's start took."""
         self.start_ms[_START.index(phase)] = milliseconds
-
-
-def _seen(cell: _Check) -> CheckSeen:
-    return CheckSeen(
-        ok=bool(cell.ok),
-        reason=cell.reason.decode(errors="replace"),
-        finished_at=cell.finished_at or None,
-        running_since=cell.running_since or None,
-        took_ms=cell.took_ms,
-    )
 
 
 class _Header(ctypes.Structure):
@@ -93,6 +109,10 @@ class _Header(ctypes.Structure):
         ("began_at", ctypes.c_double),
         ("workers_wanted", ctypes.c_int64),
         ("first_ready_at", ctypes.c_double),
+        ("gone_requests_total", ctypes.c_int64),
+        ("gone_failures_total", ctypes.c_int64),
+        ("gone_reads_total", ctypes.c_int64),
+        ("gone_read_seconds_total", ctypes.c_double),
         ("start_ms", ctypes.c_double * len(_START)),
     ]
 
@@ -157,9 +177,11 @@ class Scoreboard:
         """Take a slot for a worker about to be forked. Only the master calls it, so nobody races."""
         for index, slot in enumerate(self._slots):
             if not slot.taken or not _alive(slot.pid):
+                self._retire(slot)
                 ctypes.memset(ctypes.addressof(slot), 0, ctypes.sizeof(Slot))
                 slot.pid = os.getpid()  # until the worker puts its own: reserved by a living process
                 slot.reserved_at = time.monotonic()
+                slot.queue_depth = -1
                 slot.taken = 1
                 return index
         raise RuntimeError("more worker processes than the scoreboard has slots")
@@ -172,7 +194,22 @@ class Scoreboard:
 
     def release(self, index: int) -> None:
         """Give back the slot of a worker that has ended."""
-        self._slots[index].taken = 0
+        self._retire(self._slots[index])
+
+    def total(self, field: str) -> float:
+        """One of the slots' totals over the instance's life, workers that have ended included."""
+        gone: float = getattr(self._header, f"gone_{field}")
+        return sum((getattr(slot, field) for slot in self.slots()), start=gone)
+
+    def _retire(self, slot: Slot) -> None:
+        """Keep what a worker counted; what it was at when it ended was never answered. Only the master's."""
+        if not slot.taken:
+            return
+        slot.taken = 0
+        slot.failures_total += max(slot.threads_busy, 0)
+        for field in _TOTALS:
+            name = f"gone_{field}"
+            setattr(self._header, name, getattr(self._header, name) + getattr(slot, field))
 
 
 def _alive(pid: int) -> bool:

@@ -3,6 +3,7 @@
 Asks nobody: answering costs some memory reads, whatever state the database is in.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 from django.conf import settings
 
 from apps.lifecycle.checks import LIMIT_SECONDS, POOL_PERIOD_SECONDS
-from apps.lifecycle.rules import check_verdict, next_state, worst_verdicts
+from apps.lifecycle.rules import CheckSeen, check_verdict, next_state, worst_verdicts
 from apps.lifecycle.scoreboard import Scoreboard, Slot, current
-from apps.lifecycle.vocabulary import CheckName, InstanceState
+from apps.lifecycle.vocabulary import CheckName, InstanceState, StartPhase
 
 _NOT_CHECKED = "not checked yet"
 
@@ -25,6 +26,20 @@ def worker_verdicts(slot: Slot, now: float) -> dict[str, str]:
         )
         for name, seen in slot.checks_seen().items()
     }
+
+
+def first_page_verdict(slot: Slot, now: float) -> dict[str, str]:
+    """One worker's verdict on the front page. It is asked for only while the worker starts, so it never ages."""
+    verdict = check_verdict(
+        slot.first_page.seen(), now=now, period_seconds=math.inf, limit_seconds=LIMIT_SECONDS
+    )
+    return {StartPhase.FIRST_PAGE.value: verdict}
+
+
+def _first_page(slots: list[Slot], reached: InstanceState, now: float) -> dict[str, str]:
+    """What the front page says in the workers that are not warm yet; nothing once the instance has started."""
+    waiting = [slot for slot in slots if not slot.warmed] if reached is InstanceState.STARTING else []
+    return worst_verdicts(first_page_verdict(slot, now) for slot in waiting)
 
 
 def _period_seconds(name: CheckName) -> float:
@@ -65,32 +80,41 @@ def readiness() -> tuple[InstanceState, dict[str, Any]]:
     now, board = time.monotonic(), current()
     found = verdicts(board, now)
     reached = state(board, found, now)
-    return reached, {"status": reached.value, "checks": found, **identity()}
+    shown = found | _first_page(list(board.slots()) if board else [], reached, now)
+    return reached, {"status": reached.value, "checks": shown, **identity()}
 
 
 def report() -> dict[str, Any]:
     """What /statusz says: everything an operator or the fleet tool wants."""
     now, board = time.monotonic(), current()
     found = verdicts(board, now)
-    whole: dict[str, Any] = {**identity(), "state": state(board, found, now).value}
+    reached = state(board, found, now)
+    whole: dict[str, Any] = {**identity(), "state": reached.value}
     if board is None:
         return whole | {"checks": {}, "workers": []}
     slots = list(board.slots())
+    shown = found | _first_page(slots, reached, now)
     return whole | {
         "phase": board.phase.value,
         "uptime_seconds": round(now - board.began_at, 1),
+        "ready_seconds": round(now - board.first_ready_at, 1) if board.first_ready_at else 0.0,
         "cold_start_ms": _cold_start(board),
         "requests": {
             "in_flight": _total(slots, "threads_busy"),
             "waiting": _total(slots, "requests_waiting"),
-            "total": _total(slots, "requests_total"),
+            "total": board.total("requests_total"),
+            "failures": board.total("failures_total"),
+            "reads": board.total("reads_total"),
+            "read_seconds": round(board.total("read_seconds_total"), 4),
         },
+        "queue_depth": max((slot.queue_depth for slot in slots if slot.queue_depth >= 0), default=None),
+        "check_age_seconds": _check_age(slots, now),
         "threads": {
             "busy": _total(slots, "threads_busy"),
             "total": settings.WEB_THREADS * board.workers_wanted,
         },
         "pool": _pool(slots),
-        "checks": _checks(slots, found, now),
+        "checks": _checks(slots, shown, now),
         "storage": {"free_bytes": min((slot.free_bytes for slot in slots if slot.free_bytes), default=None)},
         "workers": [_worker(slot, now) for slot in slots],
     }
@@ -112,17 +136,26 @@ def _pool(slots: list[Slot]) -> dict[str, int]:
 
 
 def _checks(slots: list[Slot], found: Mapping[str, str], now: float) -> dict[str, Any]:
-    return {name.value: _check(slots, name, found, now) for name in CheckName}
+    seen = {name.value: [slot.checks_seen()[name] for slot in slots] for name in CheckName}
+    if StartPhase.FIRST_PAGE in found:
+        seen[StartPhase.FIRST_PAGE.value] = [slot.first_page.seen() for slot in slots]
+    return {name: _check(cells, found.get(name, _NOT_CHECKED), now) for name, cells in seen.items()}
 
 
-def _check(slots: list[Slot], name: CheckName, found: Mapping[str, str], now: float) -> dict[str, Any]:
-    seen = [slot.checks_seen()[name] for slot in slots]
+def _check(seen: list[CheckSeen], verdict: str, now: float) -> dict[str, Any]:
     times = [one.finished_at for one in seen if one.finished_at is not None]
     return {
-        "status": found.get(name.value, _NOT_CHECKED),
+        "status": verdict,
         "age_seconds": round(now - min(times), 2) if times else None,
         "took_ms": round(max((one.took_ms for one in seen), default=0.0), 2),
     }
+
+
+def _check_age(slots: list[Slot], now: float) -> float | None:
+    """The age of the oldest result."""
+    seen = [one.finished_at for slot in slots for one in slot.checks_seen().values()]
+    times = [finished_at for finished_at in seen if finished_at is not None]
+    return round(now - min(times), 2) if times else None
 
 
 def _worker(slot: Slot, now: float) -> dict[str, Any]:
@@ -133,5 +166,5 @@ def _worker(slot: Slot, now: float) -> dict[str, Any]:
         "age_seconds": round(now - slot.reserved_at, 1),
         "threads_busy": int(slot.threads_busy),
         "requests_waiting": int(slot.requests_waiting),
-        "checks": worker_verdicts(slot, now),
+        "checks": worker_verdicts(slot, now) | ({} if slot.warmed else first_page_verdict(slot, now)),
     }

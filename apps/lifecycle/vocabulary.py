@@ -40,6 +40,7 @@ class StartPhase(StrEnum):
     FORK = "fork"
     POOL = "pool"
     FIRST_CHECKS = "first_checks"
+    FIRST_PAGE = "first_page"
 
 
 LIVE_PATH = "/livez"

@@ -5,6 +5,7 @@ Never opens a connection before the fork: two processes would speak on one socke
 
 import threading
 import time
+from wsgiref.types import WSGIApplication
 
 import structlog
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.template.loader import get_template
 from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
-from apps.lifecycle import monitor, pools, scoreboard
+from apps.lifecycle import first_page, monitor, pools, scoreboard
 from apps.lifecycle.rules import all_ok
 from apps.lifecycle.status import readiness, worker_verdicts
 from apps.lifecycle.vocabulary import StartPhase
@@ -39,12 +40,12 @@ def prepare_master() -> None:
         logger.warning("settings_mistake", id=mistake.id, message=mistake.msg, hint=mistake.hint)
 
 
-def start() -> None:
-    """Warm up beside the serving threads: the probes answer "starting" meanwhile."""
-    threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+def start(application: WSGIApplication) -> None:
+    """Warm up beside the serving threads, which serve `application`: the probes answer "starting" meanwhile."""
+    threading.Thread(target=_warm_up, args=(application,), name="warm-up", daemon=True).start()
 
 
-def _warm_up() -> None:
+def _warm_up(application: WSGIApplication) -> None:
     began = time.monotonic()
     # The first checks run while the pool opens: neither needs the other.
     monitor.start()
@@ -59,8 +60,11 @@ def _warm_up() -> None:
     slot.put_start(StartPhase.POOL, (opened - began) * 1000)
     while not all_ok(worker_verdicts(slot, time.monotonic())):
         time.sleep(_POLL_SECONDS)
+    checked = time.monotonic()
+    slot.put_start(StartPhase.FIRST_CHECKS, (checked - opened) * 1000)
+    first_page.wait_until_served(application, slot)
     now = time.monotonic()
-    slot.put_start(StartPhase.FIRST_CHECKS, (now - opened) * 1000)
+    slot.put_start(StartPhase.FIRST_PAGE, (now - checked) * 1000)
     slot.warmed = 1
     # The last worker to get here makes the instance ready; nobody need ask for that to be known.
     readiness()

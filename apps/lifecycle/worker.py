@@ -19,9 +19,11 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from apps.lifecycle import drain, scoreboard
+from apps.lifecycle import drain, scoreboard, tally
 
 PROBE_THREADS = 2
+# Enough for any crowd, and an end: those that were accepted before are served in between.
+_ACCEPTS_A_TURN = 256
 # A whole head or nothing: a probe's thread must never wait for the rest of one.
 _PROBE = re.compile(rb"(?:GET|HEAD) /(?:livez|readyz|statusz|metrics)[ ?][^\0]*\r\n\r\n", re.DOTALL)
 _PEEK_BYTES = 4096
@@ -77,22 +79,35 @@ class LaneWorker(ThreadWorker):  # type: ignore[misc]
         super().handle_exit(signal.SIGTERM, None)
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a connection, and give it a thread only once something has arrived on it."""
+        """Take all connections that wait, and give each a thread only once something has arrived on it.
+
+        All, not one a turn: before each turn of the loop the busy threads have theirs, and a probe behind a crowd of
+        thousands would not be heard in time.
+        """
+        for _ in range(_ACCEPTS_A_TURN):
+            if not self._accept_one(listener):
+                return
+
+    def _accept_one(self, listener: socket.socket) -> bool:
+        """Whether there was one."""
         try:
             client, address = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return
+        except BlockingIOError:
+            return False
+        except ConnectionAbortedError:
+            return True
         except OSError as error:
             # Out of file descriptors, say: those being served give some back; dying would cut them off.
             self.log.warning("a connection cannot be accepted: %s", error.strerror)
             time.sleep(0.05)
-            return
+            return False
         self.nr_conns += 1
         connection = TConn(self.cfg, client, address, listener.getsockname())
         if _peek(client) is None:
             self._await_first_byte(connection)
         else:
             self.enqueue_req(connection)
+        return True
 
     def _await_first_byte(self, connection: TConn) -> None:
         connection.timeout = time.monotonic() + _FIRST_BYTE_SECONDS
@@ -117,6 +132,17 @@ class LaneWorker(ThreadWorker):  # type: ignore[misc]
             return self.handle(conn)
         finally:
             self.load.ended()
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """Answer one request; count it as failed when the site let an exception out instead, or stopped midway."""
+        try:
+            return super().handle_request(req, conn)
+        except OSError:
+            # The other side hung up: Django has made an answer of any that its own code raised.
+            raise
+        except BaseException:
+            tally.broke()
+            raise
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """A worker that stops takes what the kernel has accepted: closing the socket would reset it."""

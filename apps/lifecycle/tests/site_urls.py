@@ -1,11 +1,12 @@
-"""Routes for tests: work of a chosen length, with and without a database connection."""
+"""Routes for tests: work of a chosen length, with and without a database connection, and a front page that may fail."""
 
 import os
 import signal
 import time
+from pathlib import Path
 
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
@@ -44,7 +45,32 @@ def die(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
+def status(request: HttpRequest, code: int) -> HttpResponse:
+    return HttpResponse(status=code)
+
+
+def leave(request: HttpRequest) -> HttpResponse:
+    raise SystemExit  # what no middleware turns into an answer
+
+
+def front_page(request: HttpRequest) -> HttpResponse:
+    """Only where FRONT_PAGE names a folder: `asked` there tells of each request, `broken` there makes it fail."""
+    if "FRONT_PAGE" not in os.environ:
+        raise Http404
+    folder = Path(os.environ["FRONT_PAGE"])
+    with (folder / "asked").open("a") as asked:
+        asked.write(f"{request.method} {request.build_absolute_uri()} {request.headers['Accept']}\n")
+    with connection.cursor() as cursor:
+        cursor.execute("select 1")
+    if (folder / "broken").exists():
+        raise ArithmeticError("a secret of the release")
+    return HttpResponse("welcome")
+
+
 urlpatterns = [
+    path("", front_page, name="front"),
+    path("status/<int:code>", status, name="status"),
+    path("leave", leave, name="leave"),
     path("pid", pid, name="pid"),
     path("sleep/<int:milliseconds>", sleep, name="sleep"),
     path("query/<int:milliseconds>", query, name="query"),

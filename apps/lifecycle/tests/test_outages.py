@@ -119,8 +119,8 @@ def test_a_short_queue_for_the_pool_is_no_reason_to_be_unready(start_instance):
 def test_an_instance_that_starts_without_a_database_waits_for_it(start_instance, stage):
     stage.postgres.stop()
     instance = start_instance(ready=False)
-    wait_until(lambda: instance.get("/livez")[0] == 200, 5, "alive")
-    wait_until(lambda: instance.checks()["database"] == "cannot be reached", 5, "the reason shows")
+    wait_until(lambda: instance.get("/livez")[0] == 200, 60, "alive")
+    wait_until(lambda: instance.checks()["database"] == "cannot be reached", 30, "the reason shows")
     assert instance.get("/readyz")[1]["status"] == "starting"
     stage.postgres.start()
     instance.wait_ready(BACK_SECONDS)

@@ -109,9 +109,10 @@ def test_statusz_tells_everything(client, board):
     _all_fine(board)
     report = client.get("/statusz").json()
     assert set(report) == {
-        "instance", "release", "state", "phase", "uptime_seconds", "cold_start_ms", "requests", "threads",
-        "pool", "checks", "storage", "workers",
+        "instance", "release", "state", "phase", "uptime_seconds", "ready_seconds", "cold_start_ms", "requests",
+        "threads", "pool", "queue_depth", "check_age_seconds", "checks", "storage", "workers",
     }  # fmt: skip
+    assert set(report["requests"]) == {"in_flight", "waiting", "total", "failures", "reads", "read_seconds"}
     assert set(report["checks"]["database"]) == {"status", "age_seconds", "took_ms"}
     assert set(report["pool"]) == {"min", "max", "size", "available", "waiting", "refused_total"}
 
