@@ -91,7 +91,7 @@ def test_people_get_a_page_while_nobody_can_answer(proxy: Proxy) -> None:
     proxy.send_to()
     reply = proxy.get("/", {"Accept": "text/html,application/xhtml+xml"})
     assert (reply.status, reply.body) == (503, b"<p>Back in a moment.</p>")
-    assert reply.headers["cache-control"] == "no-store"
+    assert (reply.headers["cache-control"], reply.headers["retry-after"]) == ("no-store", "5")
     assert b"moment" not in proxy.get("/", {"Accept": "application/json"}).body
 
 

@@ -16,6 +16,7 @@ from deploy.fleet.storage import write_atomically
 from deploy.fleet.templates import render, template
 
 NAME = "traefik"
+API_PATH = "/api/http/services/web@file"
 # How long requests in flight may go on once everything stops.
 STOP_SECONDS = 5
 
@@ -26,7 +27,7 @@ def servers(urls: Sequence[str]) -> dict[str, Any]:
         "serversTransport": "web",
         # An instance that says no says so at once. One that is merely slow, on a machine with too much to do, must not
         # be taken for one that is gone: with all of them slow, nobody would be left.
-        "healthCheck": {"path": READY_PATH, "interval": "1s", "timeout": "3s"},
+        "healthCheck": {"path": READY_PATH, "interval": "1s", "timeout": "5s"},
         "servers": [{"url": url} for url in urls],
     }
     return {"http": {"services": {"web": {"loadBalancer": balancer}}}}
@@ -52,14 +53,20 @@ def write_configuration(context: Context, folder: Path, internal: str) -> Path:
         "STOP_SECONDS": STOP_SECONDS,
         "TRUSTED_NETWORKS": ",".join(forwarding.trusted_networks()),
     })  # fmt: skip
-    routes = render(template("traefik/routes.yml.template"), {
-        "INTERNAL_ADDRESS": internal,
-        "FILES_ADDRESS": nginx.address(context),
-        "TRUST_FORWARDED": "true" if forwarding.trusted_networks() else "false",
-    })  # fmt: skip
-    write_atomically(_dynamic(context.folder) / "routes.yml", routes)
+    write_atomically(_dynamic(context.folder) / "routes.yml", template("traefik/routes.yml"))
     write_atomically(folder / "traefik.yml", static)
     return folder / "traefik.yml"
+
+
+def _routes_environment(context: Context, internal: str) -> dict[str, str]:
+    """What Traefik itself fills into routes.yml."""
+    return {
+        "WEB_SERVICE": "web@file",
+        "FILES_ADDRESS": nginx.address(context),
+        "INTERNAL_ADDRESS": internal,
+        "API_ENTRY_POINT": "internal",
+        "TRUSTED_NETWORKS": ",".join(forwarding.trusted_networks()),
+    }
 
 
 def service(context: Context) -> Service:
@@ -72,7 +79,7 @@ def service(context: Context) -> Service:
         kind="service",
         command=Command(
             [str(binary), f"--configFile={file}"],
-            plain_environment(context),
+            plain_environment(context) | _routes_environment(context, internal),
             folder,
             context.folder.log(NAME),
         ),
