@@ -1,0 +1,1 @@
+"""The Compose platform: a fleet as containers of one Docker Compose project."""
