@@ -22,8 +22,10 @@ wsgi_app = "project.wsgi:application"
 worker_class = "apps.lifecycle.worker.LaneWorker"
 # Once, before the fork: a worker that dies is back in a fraction of a second, and memory is shared.
 preload_app = True
-worker_connections = 1000
-backlog = 1024
+# A worker that has taken as many as this takes no more, probes neither: then all that is wrong with a crowded
+# instance is that nobody hears from it. One that waits for a thread costs a file descriptor.
+worker_connections = 10_000
+backlog = 4096
 # The proxy must be the one that closes an idle connection, or it sends a request into one being closed.
 keepalive = int(os.environ.get("KEEPALIVE_SECONDS", "75"))
 graceful_timeout = int(os.environ.get("GRACEFUL_SECONDS", "30"))

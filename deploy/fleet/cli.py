@@ -9,19 +9,21 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from deploy.fleet import configuration
 from deploy.fleet.accounts import user_name
-from deploy.fleet.checkout import default_data_folder
+from deploy.fleet.checkout import ROOT, default_data_folder
 from deploy.fleet.errors import FleetError, UsageError
 
+PLATFORMS = ("auto", "embedded", "compose")
 # These take whatever follows as it is.
 PASS_THROUGH = {
     "manage": "run a Django management command: manage <command> [arguments]",
     "test": "run every check and test: test [--fast] [--only-pytest] [pytest arguments]",
-    "bench": "measure: bench smoke",
+    "bench": "measure: bench smoke | rollout [--platform embedded|compose] | spike",
 }
 
 
@@ -50,8 +52,9 @@ def build_parser() -> argparse.ArgumentParser:
     for name in ("up", "supervise"):
         _add_up(verbs, name)
     _add(verbs, "down", "stop everything, gracefully")
-    status = _add(verbs, "status", "show what runs")
+    status = _add_fleet(verbs, "status", "show what runs: every instance, and what the proxy thinks of it")
     status.add_argument("--json", action="store_true", help="for programs")
+    status.add_argument("-w", "--watch", action="store_true", help="go on showing it until Ctrl-C")
     logs = _add(verbs, "logs", "show logs: all, or one unit's")
     logs.add_argument("name", nargs="?", help="web-1, postgres, supervisor, ...")
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
@@ -61,6 +64,22 @@ def build_parser() -> argparse.ArgumentParser:
         ("start", "let a stopped unit run again"),
     ):
         _add(verbs, name, text).add_argument("name", help="web-1, postgres, redis, worker-1, ...")
+    _add_rollout(verbs)
+    _add_scale(verbs)
+    _add_agent(verbs)
+    coldstart = verbs.add_parser("coldstart", help="measure how instances start, in a fleet of its own")
+    coldstart.add_argument(
+        "--web", type=configuration.web_count, default=configuration.DEFAULT_WEB, metavar="N",
+        help="how many to start at once, after one alone (3)",
+    )  # fmt: skip
+    init = verbs.add_parser("init", help="make the .env that docker-compose.yml reads")
+    init.add_argument(
+        "--env-file",
+        type=Path,
+        default=ROOT / ".env",
+        metavar="FILE",
+        help="another one than the checkout's .env",
+    )
     for name, text in PASS_THROUGH.items():
         verbs.add_parser(name, help=text, add_help=False)
     return parser
@@ -76,18 +95,71 @@ def _add(verbs: Any, name: str, text: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def _add_fleet(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """A verb that works on a running fleet of either platform."""
+    parser = _add(verbs, name, text)
+    parser.add_argument(
+        "--platform", choices=PLATFORMS, default="auto",
+        help="auto: Compose where its project runs, else this machine's own processes",
+    )  # fmt: skip
+    parser.add_argument(
+        "--env-file", type=Path, default=ROOT / ".env", metavar="FILE", help="Compose's settings (.env)"
+    )
+    return parser
+
+
+def _add_rollout(verbs: Any) -> None:
+    rollout = _add_fleet(
+        verbs, "rollout", "exchange every instance by one of another release, with no failed request"
+    )
+    rollout.add_argument(
+        "release", nargs="?", help="an image tag or a git revision; the code of this checkout if left out"
+    )
+    rollback = _add_fleet(
+        verbs, "rollback", "go back to the release before, or out of a rollout that did not end"
+    )
+    for parser in (rollout, rollback):
+        parser.add_argument(
+            "--batch", type=configuration.batch_size, default=1, metavar="N", help="how many at a time (1)"
+        )
+        parser.add_argument(
+            "--timeout", type=configuration.seconds, default=120.0, metavar="SECONDS",
+            help="how long a new instance may take until it serves (120)",
+        )  # fmt: skip
+        parser.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+    rollout.add_argument(
+        "--canary", type=configuration.percent, metavar="PERCENT",
+        help="begin with so many and compare their errors and latency with the old ones'",
+    )  # fmt: skip
+    rollout.add_argument(
+        "--for", dest="watch_seconds", type=configuration.seconds, default=60.0, metavar="SECONDS",
+        help="how long the canary is watched (60)",
+    )  # fmt: skip
+    rollout.add_argument(
+        "--allow-downtime",
+        action="store_true",
+        help="go on even if the old release cannot live with the migrations",
+    )
+
+
+def _add_scale(verbs: Any) -> None:
+    scale = _add_fleet(verbs, "scale", "change how many run: scale web=5 worker=2")
+    scale.add_argument(
+        "counts", nargs="+", type=configuration.kind_and_count, metavar="KIND=N", help="web=5, worker=2"
+    )
+
+
 def _add_up(verbs: Any, name: str) -> None:
     up = _add(verbs, name, "start everything" if name == "up" else None)
     up.add_argument(
         "--web",
         type=configuration.web_count,
-        default=configuration.DEFAULT_WEB,
         metavar="N",
-        help="instances (3)",
+        help="instances (as many as last time; 3 at first)",
     )
     up.add_argument(
-        "--workers", type=configuration.worker_count, default=configuration.DEFAULT_WORKERS, metavar="N",
-        help="Celery workers (1)",
+        "--workers", type=configuration.worker_count, metavar="N",
+        help="Celery workers (as many as last time; 1 at first)",
     )  # fmt: skip
     up.add_argument(
         "--port",
@@ -106,6 +178,18 @@ def _add_up(verbs: Any, name: str) -> None:
         up.add_argument(
             "--detach", action="store_true", help="return once everything is ready; go on in the background"
         )
+
+
+def _add_agent(verbs: Any) -> None:
+    agent = _add_fleet(verbs, "agent", "stay, replace what dies, and fit the number of instances to the load")
+    for name, most, default, text in (
+        ("--min", configuration.WEB_MAX, 2, "at least so many instances"),
+        ("--max", configuration.WEB_MAX, 8, "at most so many"),
+        ("--target", 100, 60, "how many percent of their threads should be busy"),
+    ):
+        number = partial(configuration.whole_number, name=name, least=1, most=most)
+        agent.add_argument(name, type=number, default=default, metavar="N", help=f"{text} ({default})")
+    agent.add_argument("--no-autoscale", action="store_true", help="only replace what dies")
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, argparse.Namespace, list[str]]:

@@ -15,12 +15,30 @@ DEFAULT_HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Desired:
-    """How large the fleet shall be, and which units the operator holds back (by name)."""
+class Member:
+    """One web instance or worker that shall run: its number, and which code it runs."""
 
-    web: int = DEFAULT_WEB
-    workers: int = DEFAULT_WORKERS
+    number: int
+    release: str
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What shall run, which release the fleet is on, and which units the operator holds back (by name)."""
+
+    web: tuple[Member, ...] = ()
+    workers: tuple[Member, ...] = ()
+    release: str = ""
+    # The release before; "" if there was none.
+    previous: str = ""
+    # The scheduler's, which is exchanged last.
+    beat: str = ""
     paused: tuple[str, ...] = ()
+
+
+def members(count: int, release: str) -> tuple[Member, ...]:
+    """That many, numbered from 1."""
+    return tuple(Member(number, release) for number in range(1, count + 1))
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,35 @@ def web_count(text: str) -> int:
 
 def worker_count(text: str) -> int:
     return whole_number(text, name="--workers", least=1, most=WORKERS_MAX)
+
+
+def batch_size(text: str) -> int:
+    return whole_number(text, name="--batch", least=1, most=WEB_MAX)
+
+
+def percent(text: str) -> int:
+    return whole_number(text, name="--canary", least=1, most=100)
+
+
+def seconds(text: str) -> float:
+    """A duration. Raises UsageError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 < value <= 86_400.0:
+        raise UsageError(f"A time must be a number of seconds, at most 86400, not {text!r}.")
+    return value
+
+
+def kind_and_count(text: str) -> tuple[str, int]:
+    """`web=5`. Raises UsageError."""
+    kind, _, count = text.partition("=")
+    limits = {"web": (1, WEB_MAX), "worker": (0, WORKERS_MAX)}
+    if kind not in limits or not count:
+        raise UsageError(f"It is `spillway scale web=5` or `worker=2`, not {text!r}.")
+    least, most = limits[kind]
+    return kind, whole_number(count, name=kind, least=least, most=most)
 
 
 def port_number(text: str) -> int:

@@ -54,3 +54,28 @@ class NotRunningError(FleetError):
     """The command needs a running fleet."""
 
     code = "not_running"
+
+
+class ReleaseError(FleetError):
+    """A release cannot be had, prepared or trusted."""
+
+    code = "release"
+
+
+class BusyError(FleetError):
+    """Somebody else changes this fleet at the moment."""
+
+    code = "busy"
+
+
+class RolloutFailedError(FleetError):
+    """The goal was not reached; the message says why, without a full stop."""
+
+    code = "rollout_failed"
+
+
+class InterruptedRolloutError(FleetError):
+    """Ctrl-C: the fleet stays as it is at that moment, and serves."""
+
+    code = "rollout_interrupted"
+    exit_code = 130

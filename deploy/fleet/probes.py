@@ -5,8 +5,10 @@ import socket
 import struct
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from typing import Any
 
-from apps.lifecycle.vocabulary import LIVE_PATH, READY_PATH, InstanceState
+from apps.lifecycle.vocabulary import CHECK_OK, LIVE_PATH, READY_PATH, STATUS_PATH, InstanceState
+from deploy.fleet.ports import Report
 
 PROBE_SECONDS = 1.0
 
@@ -18,6 +20,8 @@ class Answer:
     state: InstanceState
     answered: bool = True
     release: str | None = None
+    # Which checks keep it from being ready, in its own words; "" if none do, or it does not say.
+    why: str = ""
 
 
 REFUSED = Answer(InstanceState.STARTING)
@@ -56,12 +60,47 @@ def _instance_answer(status: int, body: bytes) -> Answer:
     try:
         told = json.loads(body)
         state, release = InstanceState(told["status"]), told.get("release")
-    except (ValueError, KeyError, TypeError):
+        why = _troubles(told.get("checks") or {})
+    except (ValueError, KeyError, TypeError, AttributeError):
         return Answer(InstanceState.READY if status == 200 else InstanceState.UNREADY)
     # The status code decides: a body can say what it likes, the proxy looks at the code.
     if (status == 200) != (state is InstanceState.READY):
         state = InstanceState.READY if status == 200 else InstanceState.UNREADY
-    return Answer(state, release=release if isinstance(release, str) else None)
+    return Answer(state, release=release if isinstance(release, str) else None, why=why)
+
+
+def _troubles(checks: dict[str, str]) -> str:
+    return ", ".join(f"{name}: {verdict}" for name, verdict in checks.items() if verdict != CHECK_OK)
+
+
+def instance_report(address: str) -> Report | None:
+    """What an instance says of itself on /statusz; None if it does not answer."""
+    try:
+        status, body = http_get(address, STATUS_PATH)
+        return report_of(json.loads(body)) if status == 200 else None
+    except (OSError, HTTPException, ValueError):
+        return None
+
+
+def report_of(told: Any) -> Report:
+    """A Report from the JSON of /statusz. What an older release does not tell yet is nought."""
+    requests, threads, pool = (told.get(name) or {} for name in ("requests", "threads", "pool"))
+    return Report(
+        uptime_seconds=told.get("uptime_seconds") or 0.0,
+        ready_seconds=told.get("ready_seconds") or 0.0,
+        in_flight=requests.get("in_flight", 0),
+        waiting=requests.get("waiting", 0),
+        threads=threads.get("total") or 1,
+        requests_total=requests.get("total", 0),
+        failures_total=requests.get("failures", 0),
+        reads_total=requests.get("reads", 0),
+        read_seconds_total=requests.get("read_seconds", 0.0),
+        pool_size=pool.get("size", 0),
+        pool_available=pool.get("available", 0),
+        pool_max=pool.get("max", 0),
+        check_age_seconds=told.get("check_age_seconds"),
+        queue_depth=told.get("queue_depth"),
+    )
 
 
 def instance_is_live(address: str) -> bool:

@@ -73,6 +73,42 @@ def _start_time_elsewhere(pid: int) -> float | None:
         return None
 
 
+def age_seconds(identity: Identity) -> float | None:
+    """How long ago this process was started; None if it is gone."""
+    if not identity.alive():
+        return None
+    if _HAS_PROC:
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - identity.started / os.sysconf("SC_CLK_TCK"))
+    return max(0.0, time.time() - identity.started)
+
+
+def run(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, limit_seconds: float) -> tuple[int, str]:
+    """Run a program to its end; its exit code and all it said. One that takes too long is killed, with -1."""
+    process = subprocess.Popen(
+        list(argv), env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+    )  # fmt: skip
+    try:
+        said, _ = process.communicate(timeout=limit_seconds)
+    except subprocess.TimeoutExpired:
+        signal_group(process.pid, signal.SIGKILL)
+        said, _ = process.communicate()
+        return -1, f"{said}\nnot done after {limit_seconds:.0f} s"
+    except BaseException:
+        signal_group(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    return process.returncode, said
+
+
+def run_on(argv: Sequence[str], *, cwd: Path) -> None:
+    """Start a program that goes on, and ends, without us. Raises OSError."""
+    subprocess.Popen(
+        list(argv), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+
+
 @dataclass
 class Child:
     """A running child of this process."""

@@ -22,6 +22,17 @@ MISTAKES = [
     (["up", "--host", "a b"], "--host"),
     (["up", "--data", ""], "--data"),
     (["up", "--frob"], "--frob"),
+    (["scale", "web=0"], "web must be a whole number from 1 to 64, not '0'"),
+    (["scale", "web=-1"], "not '-1'"),
+    (["scale", "web=1000"], "from 1 to 64"),
+    (["scale", "web"], "spillway scale web=5"),
+    (["scale", "postgres=2"], "spillway scale web=5"),
+    (["scale"], "KIND=N"),
+    (["rollout", "--batch", "0"], "--batch"),
+    (["rollout", "--canary", "101"], "--canary must be a whole number from 1 to 100"),
+    (["rollout", "--timeout", "0"], "A time must be a number of seconds"),
+    (["rollout", "--platform", "cloud"], "--platform"),
+    (["agent", "--min", "0"], "--min"),
     (["frob"], "There is no verb 'frob'"),
     (["stop"], "name"),
 ]
@@ -37,9 +48,10 @@ def test_a_mistake_is_told_in_one_line(arguments: list[str], words: str, capsys)
 
 def test_up_has_the_documented_defaults() -> None:
     _, options, _ = parse(["up"])
+    # None: as many as last time, or three and one.
     assert (options.web, options.workers, options.port, options.host, options.detach) == (
-        3,
-        1,
+        None,
+        None,
         8000,
         "127.0.0.1",
         False,

@@ -212,11 +212,15 @@ def test_a_unit_that_is_not_there_cannot_be_stopped(fleet: Fleet) -> None:
     assert "There are: postgres" in done.stderr
 
 
-def test_the_desired_size_is_followed_both_ways(fleet: Fleet) -> None:
-    write_json(fleet.data / "desired.json", {"web": 3, "workers": 1})
-    wait_until(lambda: "web-3" in fleet.units() and fleet.all_ready(), 20)
-    write_json(fleet.data / "desired.json", {"web": 2, "workers": 1})
-    wait_until(lambda: "web-3" not in fleet.units(), 20)
+def test_the_size_changes_both_ways_and_is_the_size_of_the_next_start(fleet: Fleet) -> None:
+    assert fleet.run("scale", "web=3", "--platform", "embedded").returncode == 0
+    assert "web-3" in fleet.units()
+    assert fleet.all_ready()
+    fleet.run("down")
+    assert fleet.run("up", "--detach", "--port", str(fleet.port)).returncode == 0
+    assert "web-3" in fleet.units()
+    assert fleet.run("scale", "web=2", "--platform", "embedded").returncode == 0
+    assert "web-3" not in fleet.units()
 
 
 # --- starting and stopping ---------------------------------------------------------------------------------------

@@ -6,14 +6,16 @@ import shutil
 import socket
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from apps.lifecycle.vocabulary import InstanceState
 from deploy.fleet.commands.logs import Tail
-from deploy.fleet.commands.status import as_json, as_text
-from deploy.fleet.configuration import Desired
+from deploy.fleet.commands.status import as_json, nothing_runs
+from deploy.fleet.configuration import Desired, Member, members
 from deploy.fleet.errors import DataFolderError, PortTakenError
 from deploy.fleet.platforms.embedded import data_folder, journal, preparation, redis, traefik
 from deploy.fleet.platforms.embedded.credentials import load_or_create
@@ -69,7 +71,7 @@ def test_no_servers_is_a_service_all_the_same() -> None:
 def test_servers_are_checked_every_second() -> None:
     balancer = traefik.servers(["http://a"])["http"]["services"]["web"]["loadBalancer"]
     assert balancer["servers"] == [{"url": "http://a"}]
-    assert balancer["healthCheck"] == {"path": "/readyz", "interval": "1s", "timeout": "3s"}
+    assert balancer["healthCheck"] == {"path": "/readyz", "interval": "1s", "timeout": "5s"}
 
 
 def test_redis_refuses_rather_than_forgets(tmp_path: Path) -> None:
@@ -212,17 +214,33 @@ def test_a_state_that_was_cut_off_is_no_state(data: DataFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "web"),
-    [('{"web": 5}', 5), ('{"web": 0}', 1), ('{"web": 999}', 64), ('{"web": "x"}', 3), ("{", 3), ("[]", 3)],
-)
-def test_nonsense_in_the_desired_size_falls_back_to_sense(data: DataFolder, text: str, web: int) -> None:
+    "text",
+    [
+        "{", "[]", "{}", '{"web": 5}', '{"web": [1, "x", {}]}', '{"web": [{"number": 0, "release": "a"}]}',
+        '{"web": [{"number": "1", "release": "a"}]}', '{"web": [{"number": 1}], "paused": 3, "release": 7}',
+    ],
+)  # fmt: skip
+def test_nonsense_in_what_is_desired_is_left_out(data: DataFolder, text: str) -> None:
     data.desired.write_text(text)
-    assert journal.read_desired(data).web == web
+    assert journal.read_desired(data) == Desired()
 
 
-def test_the_desired_size_survives(data: DataFolder) -> None:
-    journal.write_desired(data, Desired(5, 2, ("redis",)))
-    assert journal.read_desired(data) == Desired(5, 2, ("redis",))
+def test_what_is_desired_survives(data: DataFolder) -> None:
+    wanted = Desired(members(2, "a"), (Member(7, "b"),), "a", previous="b", beat="b", paused=("redis",))
+    journal.write_desired(data, wanted)
+    assert journal.read_desired(data) == wanted
+
+
+def test_two_changes_at_once_are_both_made(data: DataFolder) -> None:
+    journal.write_desired(data, Desired(release="a"))
+
+    def hold_back(number: int) -> None:
+        name = f"web-{number}"
+        journal.change_desired(data, lambda desired: replace(desired, paused=(*desired.paused, name)))
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(hold_back, range(64)))
+    assert set(journal.read_desired(data).paused) == {f"web-{number}" for number in range(64)}
 
 
 def test_status_for_programs_has_exactly_these_keys() -> None:
@@ -236,7 +254,10 @@ def test_status_for_programs_has_exactly_these_keys() -> None:
 
 
 def test_status_of_nothing_says_so() -> None:
-    assert as_text(Observation("stopped")) == "Nothing is running."
+    assert nothing_runs(Observation("stopped")) == "Nothing is running."
+    assert nothing_runs(Observation("failed", error="Port 80 is taken.")).endswith(
+        "failed: Port 80 is taken."
+    )
     assert as_json(Observation("stopped")) == {"instances": [], "services": []}
 
 

@@ -10,7 +10,10 @@ from deploy.fleet.platforms import platform_for
 def run(options: Namespace, rest: list[str]) -> int:
     platform = platform_for(options.data)
     check_name(platform, options.name)
-    desired = platform.desired()
-    platform.wish(replace(desired, paused=tuple(name for name in desired.paused if name != options.name)))
+    platform.change(
+        lambda desired: replace(
+            desired, paused=tuple(name for name in desired.paused if name != options.name)
+        )
+    )
     print(f"{options.name} starts.")
     return 0

@@ -11,9 +11,9 @@ from deploy.fleet.ports import Platform
 def run(options: Namespace, rest: list[str]) -> int:
     platform = platform_for(options.data)
     check_name(platform, options.name)
-    desired = platform.desired()
-    if options.name not in desired.paused:
-        platform.wish(replace(desired, paused=(*desired.paused, options.name)))
+    platform.change(
+        lambda desired: replace(desired, paused=tuple(dict.fromkeys((*desired.paused, options.name))))
+    )
     print(f"{options.name} stops; `spillway start {options.name}` lets it run again.")
     return 0
 

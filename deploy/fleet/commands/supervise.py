@@ -2,11 +2,18 @@
 
 from argparse import Namespace
 
-from deploy.fleet.configuration import UpOptions
+from deploy.fleet.configuration import DEFAULT_WEB, DEFAULT_WORKERS, UpOptions
 from deploy.fleet.platforms import platform_for
 
 
 def run(options: Namespace, rest: list[str]) -> int:
-    wanted = UpOptions(options.data, options.web, options.workers, options.port, options.host, detach=True)
+    wanted = UpOptions(
+        options.data,
+        options.web or DEFAULT_WEB,
+        options.workers or DEFAULT_WORKERS,
+        options.port,
+        options.host,
+        detach=True,
+    )
     platform_for(wanted.data).run(wanted, lambda seen: None)
     return 0

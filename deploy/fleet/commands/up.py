@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from deploy.fleet.configuration import UpOptions
+from deploy.fleet.configuration import DEFAULT_WEB, DEFAULT_WORKERS, UpOptions
 from deploy.fleet.errors import AlreadyUpError, StartError
 from deploy.fleet.platforms import platform_for
 from deploy.fleet.ports import Observation, Platform
@@ -10,8 +10,12 @@ from deploy.fleet.views import View, view_for_terminal
 
 
 def run(options: Namespace, rest: list[str]) -> int:
-    wanted = UpOptions(options.data, options.web, options.workers, options.port, options.host, options.detach)
-    platform = platform_for(wanted.data)
+    platform = platform_for(options.data)
+    before = platform.desired()
+    wanted = UpOptions(
+        options.data, options.web or len(before.web) or DEFAULT_WEB,
+        options.workers or len(before.workers) or DEFAULT_WORKERS, options.port, options.host, options.detach,
+    )  # fmt: skip
     seen = platform.observe()
     if seen.phase in {"ready", "starting", "stopping"}:
         return _already(seen, wanted)

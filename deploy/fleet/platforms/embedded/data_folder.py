@@ -22,6 +22,7 @@ _FOLDERS = (
     "traefik/dynamic",
     "run",
     "logs",
+    "releases",
 )
 _UNSAFE = re.compile(r"[\"'\\$`{};\n\r\0]")
 
@@ -39,6 +40,20 @@ class DataFolder:
     @property
     def desired(self) -> Path:
         return self.root / "desired.json"
+
+    @property
+    def desired_lock(self) -> Path:
+        return self.root / "desired.lock"
+
+    @property
+    def fleet_lock(self) -> Path:
+        """Held by whoever exchanges or scales instances."""
+        return self.root / "fleet.lock"
+
+    @property
+    def releases(self) -> Path:
+        """The code of every release that runs or ran here, in a folder each."""
+        return self.root / "releases"
 
     @property
     def secrets(self) -> Path:

@@ -1,11 +1,13 @@
 """Owns what is remembered of a fleet between two looks: state.json, desired.json and the supervisor's log."""
 
+import fcntl
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from apps.lifecycle.vocabulary import InstanceState
-from deploy.fleet.configuration import WEB_MAX, WORKERS_MAX, Desired
+from deploy.fleet.configuration import WEB_MAX, WORKERS_MAX, Desired, Member
 from deploy.fleet.platforms.embedded.data_folder import DataFolder
 from deploy.fleet.ports import Observation, Seen
 from deploy.fleet.processes import Identity
@@ -69,19 +71,45 @@ def _identity(value: dict[str, Any]) -> Identity | None:
 
 
 def read_desired(folder: DataFolder) -> Desired:
-    """What the operator wants now. Nonsense in the file falls back to the nearest sense."""
+    """What the operator wants now. Nonsense in the file is left out."""
     value = read_json(folder.desired)
-    plain = Desired()
+    release = _text(value.get("release"))
     return Desired(
-        web=_count(value.get("web"), plain.web, WEB_MAX),
-        workers=_count(value.get("workers"), plain.workers, WORKERS_MAX),
-        paused=tuple(name for name in value.get("paused") or () if isinstance(name, str)),
+        web=_members(value.get("web"), WEB_MAX),
+        workers=_members(value.get("workers"), WORKERS_MAX),
+        release=release,
+        previous=_text(value.get("previous")),
+        beat=_text(value.get("beat")) or release,
+        paused=tuple(name for name in _list(value.get("paused")) if isinstance(name, str)),
     )
 
 
-def _count(value: Any, default: int, most: int) -> int:
-    return min(max(value, 1), most) if isinstance(value, int) and not isinstance(value, bool) else default
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _members(value: Any, most: int) -> tuple[Member, ...]:
+    found = {}
+    for entry in _list(value):
+        number = entry.get("number") if isinstance(entry, dict) else None
+        release = _text(entry.get("release")) if isinstance(entry, dict) else ""
+        if isinstance(number, int) and number > 0 and release:
+            found[number] = Member(number, release)
+    return tuple(found[number] for number in sorted(found)[:most])
 
 
 def write_desired(folder: DataFolder, desired: Desired) -> None:
     write_json(folder.desired, asdict(desired))
+
+
+def change_desired(folder: DataFolder, change: Callable[[Desired], Desired]) -> Desired:
+    """Read, change, write, alone: a command that stops a unit and a rollout may come at the same moment."""
+    with folder.desired_lock.open("a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        changed = change(read_desired(folder))
+        write_desired(folder, changed)
+        return changed

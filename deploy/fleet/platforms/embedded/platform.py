@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from apps.lifecycle.vocabulary import InstanceState
 from deploy.fleet.checkout import ROOT
-from deploy.fleet.configuration import Desired, UpOptions
+from deploy.fleet.configuration import Desired, UpOptions, members
 from deploy.fleet.errors import AlreadyUpError, FleetError, NotRunningError, StartError
 from deploy.fleet.platforms.embedded import forwarding, journal, site
 from deploy.fleet.platforms.embedded.credentials import load_or_create
@@ -88,17 +89,20 @@ class EmbeddedPlatform:
     def desired(self) -> Desired:
         return journal.read_desired(self.folder)
 
-    def wish(self, desired: Desired) -> None:
-        journal.write_desired(self.folder, desired)
+    def change(self, change: Callable[[Desired], Desired]) -> Desired:
+        return journal.change_desired(self.folder, change)
 
     def environment(self) -> dict[str, str]:
-        """Of the fleet as it was last started: ports are remembered, not chosen anew."""
+        context = self.context()
+        return site.environment(context, self.desired().release or None)
+
+    def context(self) -> Context:
+        """Of the fleet as it was last started: ports are remembered, not chosen anew. Raises NotRunningError."""
         if not self.folder.secrets.exists():
             raise NotRunningError(f"There is no data in {self.folder.root} yet: run `spillway up` first.")
         last = journal.load(self.folder)
         port = int((last.address or ":8000").rpartition(":")[2])
-        context = self._context(UpOptions(self.folder.root, port=port), running=True)
-        return site.environment(context)
+        return self._context(UpOptions(self.folder.root, port=port), running=True)
 
     def _context(self, options: UpOptions, *, running: bool = False) -> Context:
         return Context(
@@ -118,8 +122,11 @@ class EmbeddedPlatform:
                 raise self._who_was_first()
             self._check_held(options)
             journal.start_log(self.folder)
-            journal.write_desired(self.folder, Desired(options.web, options.workers))
-            Supervisor(self._context(options), own_identity(os.getpid()), watcher).run()
+            context = self._context(options)
+            journal.write_desired(
+                self.folder, _desired(options, context.release, journal.read_desired(self.folder))
+            )
+            Supervisor(context, own_identity(os.getpid()), watcher).run()
 
     def _who_was_first(self) -> FleetError:
         words = why_not(self.folder)
@@ -225,6 +232,14 @@ class EmbeddedPlatform:
             return held is not None and bool(end_orphans(self.folder))
 
 
+def _desired(options: UpOptions, release: str, before: Desired) -> Desired:
+    """A fleet of one release; the one that was there before it is what can be gone back to."""
+    previous = before.previous if before.release in {"", release} else before.release
+    return Desired(
+        members(options.web, release), members(options.workers, release), release, previous, beat=release
+    )
+
+
 def _signal(identity: Identity, number: int) -> None:
     # It may have ended a moment ago.
     with suppress(ProcessLookupError, PermissionError):
@@ -237,4 +252,5 @@ def _looked_at(unit: Seen, alive: dict[str, Identity]) -> Seen:
         return replace(unit, pid=None, state=InstanceState.STOPPED)
     if unit.kind != "web" or unit.address is None or unit.state is InstanceState.DRAINING:
         return unit
-    return replace(unit, state=instance_readiness(unit.address).state)
+    answer = instance_readiness(unit.address)
+    return replace(unit, state=answer.state, why=answer.why)

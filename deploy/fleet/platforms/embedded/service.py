@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -71,7 +70,3 @@ def answer_if(ready: bool) -> Answer:
 
 def when_true(question: Callable[[], bool]) -> Probe:
     return lambda: answer_if(question())
-
-
-def python() -> str:
-    return sys.executable

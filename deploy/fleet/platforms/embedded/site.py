@@ -9,9 +9,8 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.fleet.checkout import ROOT
-from deploy.fleet.platforms.embedded import forwarding, postgres, redis
-from deploy.fleet.platforms.embedded.service import Context, Service, loopback, python, when_true
+from deploy.fleet.platforms.embedded import forwarding, postgres, redis, releases
+from deploy.fleet.platforms.embedded.service import Context, Service, loopback, when_true
 from deploy.fleet.probes import instance_is_live, instance_readiness
 from deploy.fleet.processes import OWNER_VARIABLE, Command
 
@@ -29,15 +28,18 @@ def worker_name(number: int) -> str:
     return f"worker-{number}"
 
 
-def environment(context: Context) -> dict[str, str]:
-    """What every process of the site needs. The operator's own variables pass, but for those that we own."""
-    owned = _owned(context)
+def environment(context: Context, release: str | None = None) -> dict[str, str]:
+    """What every process of the site needs. The operator's own variables pass, but for those that we own.
+
+    `release`: whose code it runs; the one that this fleet was started with if left out.
+    """
+    owned = _owned(context, release or context.release)
     # A `NAME_FILE` would be read instead of what we set.
     passed = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in owned}
     return {**passed, **owned}
 
 
-def _owned(context: Context) -> dict[str, str]:
+def _owned(context: Context, release: str) -> dict[str, str]:
     folder = context.folder
     return {
         "ALLOWED_HOSTS": ",".join(_allowed_hosts(context.options.host)),
@@ -49,7 +51,7 @@ def _owned(context: Context) -> dict[str, str]:
         "REDIS_URL": redis.url(context),
         "STORE_ROOT": str(folder.store),
         "STATIC_ROOT": str(folder.static),
-        "RELEASE": context.release,
+        "RELEASE": release,
         "TRUSTED_PROXIES": str(forwarding.trusted_proxies()),
         "PYTHONUNBUFFERED": "1",
         "SPILLWAY_DATA": str(folder.root),
@@ -76,30 +78,41 @@ def _own_addresses() -> list[str]:
     return [str(address[0]) for *_, address in found if ":" not in str(address[0])]
 
 
-def manage_command(
-    context: Context, arguments: Sequence[str], log: Path, extra: dict[str, str] | None = None
-) -> Command:
-    env = environment(context) | {"ROLE": "manage", "INSTANCE": "manage", **(extra or {})}
-    return Command([python(), str(ROOT / "manage.py"), *arguments], env, ROOT, log)
+def _of_release(context: Context, release: str) -> tuple[str, Path, dict[str, str]]:
+    """The Python, the folder and the environment in which the code of a release runs."""
+    code = releases.code_of(context.folder, release)
+    # The tool's own path must not come before the release's.
+    env = environment(context, release) | {"PYTHONPATH": str(code)}
+    return str(releases.python_of(code)), code, env
 
 
-def prepare_command(context: Context) -> Command:
+def manage_command(context: Context, release: str, arguments: Sequence[str], log_name: str) -> Command:
+    """A management command, run by the code of a release."""
+    python, code, env = _of_release(context, release)
+    env |= {
+        "ROLE": "manage", "INSTANCE": "manage", "ADMIN_PASSWORD": context.credentials.admin_password,
+        OWNER_VARIABLE: str(context.folder.root),
+    }  # fmt: skip
+    return Command([python, str(code / "manage.py"), *arguments], env, code, context.folder.log(log_name))
+
+
+def prepare_command(context: Context, release: str) -> Command:
     """Migrations, assets and the admin in one process: each interpreter costs a second."""
-    extra = {"ADMIN_PASSWORD": context.credentials.admin_password, OWNER_VARIABLE: str(context.folder.root)}
-    return manage_command(
-        context, ["prepare", "--admin-username", "admin"], context.folder.log("prepare"), extra
-    )
+    return manage_command(context, release, ["prepare", "--admin-username", "admin"], "prepare")
 
 
-def _command(context: Context, name: str, role: str, argv: Sequence[str], extra: dict[str, str]) -> Command:
-    env = environment(context) | {
+def _command(
+    context: Context, name: str, role: str, release: str, argv: Sequence[str], extra: dict[str, str]
+) -> Command:
+    python, code, env = _of_release(context, release)
+    env |= {
         "ROLE": role,
         "INSTANCE": name,
         "RUN_DIR": str(context.folder.run(name)),
         OWNER_VARIABLE: str(context.folder.root),
         **extra,
     }
-    return Command([python(), "-m", *argv], env, ROOT, context.folder.log(name))
+    return Command([python, "-m", *argv], env, code, context.folder.log(name))
 
 
 def seconds_from_environment(name: str, default: float) -> float:
@@ -109,44 +122,46 @@ def seconds_from_environment(name: str, default: float) -> float:
         return default
 
 
-def web(context: Context, number: int) -> Service:
+def web(context: Context, number: int, release: str) -> Service:
     """An instance. Its port may change from one start to the next: somebody may have taken the old one."""
     name = web_name(number)
     address = loopback(context.ports.claim(name))
-    argv = ["gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), "project.wsgi:application"]
+    configuration = releases.code_of(context.folder, release) / "deploy" / "gunicorn.conf.py"
+    argv = ["gunicorn", "-c", str(configuration), "project.wsgi:application"]
     drain = seconds_from_environment("DRAIN_SECONDS", _DRAIN_SECONDS)
     graceful = seconds_from_environment("GRACEFUL_SECONDS", _GRACEFUL_SECONDS)
     return Service(
         name=name,
         kind="web",
-        command=_command(context, name, "web", argv, {"BIND": address}),
+        command=_command(context, name, "web", release, argv, {"BIND": address}),
         ready=lambda: instance_readiness(address),
         live=lambda: instance_is_live(address),
         address=address,
-        release=context.release,
+        release=release,
         fast_stop_signal=signal.SIGINT,  # no drain: uploads commit and let go, what is in flight ends
         stop_limit_seconds=drain + graceful + 5.0,
     )
 
 
-def worker(context: Context, number: int) -> Service:
+def worker(context: Context, number: int, release: str) -> Service:
     name = worker_name(number)
     argv = [
         "celery", "-A", "project", "worker", "-n", f"{name}@spillway", "--loglevel", "INFO",
         "--concurrency", str(min(os.cpu_count() or 1, 4)), "--without-gossip", "--without-mingle",
     ]  # fmt: skip
     # A worker, unlike beat, fills in %n and the like.
-    return _celery(context, name, "worker", argv, escape="%%")
+    return _celery(context, name, "worker", release, argv, escape="%%")
 
 
-def beat(context: Context) -> Service:
+def beat(context: Context, release: str) -> Service:
     schedule = context.folder.run(BEAT) / "schedule"
-    return _celery(
-        context, BEAT, "beat", ["celery", "-A", "project", "beat", "-s", str(schedule), "--loglevel", "INFO"]
-    )
+    argv = ["celery", "-A", "project", "beat", "-s", str(schedule), "--loglevel", "INFO"]
+    return _celery(context, BEAT, "beat", release, argv)
 
 
-def _celery(context: Context, name: str, kind: str, argv: Sequence[str], escape: str = "%") -> Service:
+def _celery(
+    context: Context, name: str, kind: str, release: str, argv: Sequence[str], escape: str = "%"
+) -> Service:
     """Celery answers no probe, but it writes its pid file once our code is imported and its settings are good."""
     pid_file = context.folder.run(name) / "pid"
     # Whoever wrote an old one is gone: its number may be another's by now, and Celery would refuse to start.
@@ -154,8 +169,10 @@ def _celery(context: Context, name: str, kind: str, argv: Sequence[str], escape:
     return Service(
         name=name,
         kind=kind,
-        command=_command(context, name, kind, [*argv, "--pidfile", str(pid_file).replace("%", escape)], {}),
+        command=_command(
+            context, name, kind, release, [*argv, "--pidfile", str(pid_file).replace("%", escape)], {}
+        ),
         ready=when_true(pid_file.exists),
-        release=context.release,
+        release=release,
         stop_limit_seconds=_WORKER_STOP_SECONDS,
     )

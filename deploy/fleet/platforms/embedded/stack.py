@@ -1,6 +1,7 @@
 """Owns the list of what an embedded fleet consists of, and the order in which it stops."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from deploy.fleet.configuration import Desired
@@ -22,14 +23,23 @@ STOP_WAVES: tuple[frozenset[str], ...] = (
 )
 
 
-def names(context: Context, desired: Desired) -> dict[str, tuple[str, Blueprint]]:
-    """Every unit that a fleet of this size has: its kind, and how to make it."""
-    found: dict[str, tuple[str, Blueprint]] = {
-        name: ("service", partial(service, context)) for name, service in SERVERS.items()
-    }
-    for number in range(1, desired.web + 1):
-        found[site.web_name(number)] = ("web", partial(site.web, context, number))
-    for number in range(1, desired.workers + 1):
-        found[site.worker_name(number)] = ("worker", partial(site.worker, context, number))
-    found[site.BEAT] = ("beat", partial(site.beat, context))
+@dataclass(frozen=True)
+class Place:
+    """One unit that a fleet has: what it is, which code it runs (None: not ours), and how it is made."""
+
+    kind: str
+    release: str | None
+    blueprint: Blueprint
+
+
+def places(context: Context, desired: Desired) -> dict[str, Place]:
+    """Every unit that this fleet shall have, by name."""
+    found = {name: Place("service", None, partial(service, context)) for name, service in SERVERS.items()}
+    for member in desired.web:
+        blueprint = partial(site.web, context, member.number, member.release)
+        found[site.web_name(member.number)] = Place("web", member.release, blueprint)
+    for member in desired.workers:
+        blueprint = partial(site.worker, context, member.number, member.release)
+        found[site.worker_name(member.number)] = Place("worker", member.release, blueprint)
+    found[site.BEAT] = Place("beat", desired.beat, partial(site.beat, context, desired.beat))
     return found

@@ -6,8 +6,18 @@ from collections.abc import Callable
 from types import FrameType
 
 from apps.lifecycle.vocabulary import LIVE_PATH
+from deploy.fleet.configuration import Desired
 from deploy.fleet.errors import FleetError, StartError, StoppedWhileStartingError
-from deploy.fleet.platforms.embedded import journal, postgres, preparation, redis, site, stack, traefik
+from deploy.fleet.platforms.embedded import (
+    journal,
+    postgres,
+    preparation,
+    redis,
+    releases,
+    site,
+    stack,
+    traefik,
+)
 from deploy.fleet.platforms.embedded.journal import log
 from deploy.fleet.platforms.embedded.service import Context
 from deploy.fleet.platforms.embedded.unit import Unit
@@ -32,6 +42,8 @@ class Supervisor:
         self._identity = identity
         self._watcher = watcher
         self._units: dict[str, Unit] = {}
+        self._places: dict[str, stack.Place] = {}
+        self._desired = Desired(release=context.release, beat=context.release)
         self._kinds: set[str] = set()
         self._phase = "starting"
         self._step = ""
@@ -67,6 +79,7 @@ class Supervisor:
         self._step = "database"
         # Before anything takes time: whoever looks must see that somebody is at it.
         self._show()
+        releases.keep_checkout(self.context.folder, self.context.release)
         postgres.prepare(self.context)
         self._publish([])
         self._allow("service")
@@ -122,7 +135,7 @@ class Supervisor:
         preparation.remember(self.context.folder, found)
 
     def _run_prepare(self) -> None:
-        child = spawn(site.prepare_command(self.context))
+        child = spawn(site.prepare_command(self.context, self.context.release))
         try:
             self._wait(lambda: child.exited() is not None, _PREPARE_SECONDS)
         finally:
@@ -153,7 +166,7 @@ class Supervisor:
         code = unit.reap()
         if code is not None:
             log.info("%s ended (%s)", unit.name, _how(code))
-        if not unit.wanted and not unit.running and unit.name not in stack.names(self.context, self._desired):
+        if not unit.wanted and not unit.running and not self._has_place(unit):
             del self._units[unit.name]
             return
         decision = next_step(unit.view(), now)
@@ -180,13 +193,21 @@ class Supervisor:
         log.info("%s started%s", unit.name, f" again ({unit.starts - 1})" if unit.starts > 1 else "")
 
     def _follow_desired(self) -> None:
-        self._desired = journal.read_desired(self.context.folder)
-        wanted = stack.names(self.context, self._desired)
-        for name, (kind, blueprint) in wanted.items():
-            if kind in self._kinds and name not in self._units:
-                self._units[name] = Unit(name, kind, blueprint)
+        desired = journal.read_desired(self.context.folder)
+        if desired.release:
+            # Else the file is not readable at this moment: what was wanted before goes on.
+            self._desired = desired
+        self._places = stack.places(self.context, self._desired)
+        for name, place in self._places.items():
+            if place.kind in self._kinds and name not in self._units:
+                self._units[name] = Unit(name, place)
         for unit in self._units.values():
-            unit.wanted = unit.name in wanted and unit.name not in self._desired.paused
+            unit.wanted = self._has_place(unit) and unit.name not in self._desired.paused
+
+    def _has_place(self, unit: Unit) -> bool:
+        """A unit of another release under the same name has none: it ends before its successor starts."""
+        place = self._places.get(unit.name)
+        return place is not None and place.release == unit.release
 
     def _publish(self, urls: list[str]) -> None:
         if urls == self._published or time.monotonic() < self._write_again_at:
@@ -204,7 +225,7 @@ class Supervisor:
 
     def _show(self) -> None:
         seen = Observation(
-            phase=self._phase, address=self.context.options.address, release=self.context.release,
+            phase=self._phase, address=self.context.options.address, release=self._desired.release,
             step=self._step, error=self._error, units=[unit.seen() for unit in self._units.values()],
         )  # fmt: skip
         if seen == self._shown or time.monotonic() < self._write_again_at:

@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
 
 from apps.lifecycle.vocabulary import InstanceState
 from deploy.fleet.platforms.embedded.service import Service
+from deploy.fleet.platforms.embedded.stack import Place
 from deploy.fleet.ports import Seen
 from deploy.fleet.probes import Answer
 from deploy.fleet.processes import Child, spawn
@@ -30,10 +30,11 @@ class Unit:
     and only for the child that it was started with.
     """
 
-    def __init__(self, name: str, kind: str, blueprint: Callable[[], Service]) -> None:
+    def __init__(self, name: str, place: Place) -> None:
         self.name = name
-        self.kind = kind
-        self._blueprint = blueprint
+        self.kind = place.kind
+        self.release = place.release
+        self._blueprint = place.blueprint
         self.service: Service | None = None
         self.child: Child | None = None
         self.wanted = False
@@ -165,6 +166,6 @@ class Unit:
         service = self.service
         return Seen(
             name=self.name, kind=self.kind, pid=self.child.pid if self.child else None,
-            address=service.address if service else None, release=service.release if service else None,
+            address=service.address if service else None, release=self.release,
             state=self.state, restarts=max(0, self.starts - 1),
         )  # fmt: skip
