@@ -1,5 +1,6 @@
-"""`spillway bench smoke`: runs it and prints one table. Starts nothing itself."""
+"""`spillway bench smoke|rollout|spike`: runs it and prints one table. Starts nothing itself."""
 
+import argparse
 import shutil
 import signal
 import sys
@@ -13,22 +14,79 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench import rollout, spike
 from tests.bench.smoke import Smoke
 from tests.bench.units import Row
 
+_WIDTH = 150
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="spillway bench", description="Measure, and print one table.")
+    kinds = made.add_subparsers(dest="kind", metavar="smoke|rollout|spike", required=True)
+    kinds.add_parser("smoke", help="speed, memory and starts, side by side with another server")
+    rolling = kinds.add_parser("rollout", help="what visitors notice of rollouts, scaling, stops and kills")
+    rolling.add_argument("--platform", choices=("embedded", "compose"), default="embedded")
+    rolling.add_argument("--rate", type=float, default=25.0, metavar="N", help="requests a second (25)")
+    many = kinds.add_parser("spike", help="50 visitors become thousands while the agent watches")
+    many.add_argument("--visitors", type=int, default=5000, metavar="N", help="how many come (5000)")
+    many.add_argument(
+        "--arrive", type=float, default=10.0, metavar="SECONDS", help="within how long they come (10)"
+    )
+    many.add_argument("--limit", type=float, default=90.0, metavar="SECONDS", help="when it ends (90)")
+    return made
+
 
 def main(arguments: Sequence[str]) -> int:
-    if list(arguments) != ["smoke"]:
-        print("usage: spillway bench smoke", file=sys.stderr)
-        return 2
+    options = parser().parse_args(list(arguments))
     _on_signals(_interrupt)
     began = time.monotonic()
-    rows, finished = measure()
-    Console(width=None if sys.stdout.isatty() else 150).print(table(rows))
+    run = {"smoke": _smoke, "rollout": _rollout, "spike": _spike}[options.kind]
+    try:
+        finished = run(options)
+    except (OSError, AssertionError) as error:
+        print(f"spillway bench: {error}", file=sys.stderr)
+        return 1
     print(
         f"{'' if finished else 'Interrupted after '}{time.monotonic() - began:.0f} s. Only loopback was used."
     )
     return 0 if finished else 130
+
+
+def _print(shown: Table, remarks: Sequence[str] = ()) -> None:
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(shown)
+    for line in remarks:
+        print(line)
+
+
+def _smoke(options: argparse.Namespace) -> bool:
+    rows, finished = measure()
+    _print(table(rows))
+    return finished
+
+
+def _rollout(options: argparse.Namespace) -> bool:
+    rows = []
+    try:
+        with rollout.site_of(options.platform) as site:
+            for row in rollout.measured(site, rate=options.rate):
+                rows.append(row)
+    except KeyboardInterrupt:
+        return False
+    finally:
+        _print(rollout.table(rows, options.platform, options.rate), rollout.remarks(rows))
+    return True
+
+
+def _spike(options: argparse.Namespace) -> bool:
+    try:
+        spiked = spike.spike(
+            visitors=options.visitors, arrive_seconds=options.arrive, limit_seconds=options.limit
+        )
+    except KeyboardInterrupt:
+        return False
+    _print(spike.table(spiked), spike.remarks(spiked))
+    return True
 
 
 def measure() -> tuple[list[Row], bool]:
