@@ -58,17 +58,18 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--fast` leaves out what needs a whole fleet or a browser."""
+    """`--fast` leaves out what needs a whole fleet or a browser; `--docker` brings in what needs a Docker engine."""
     parser.addoption("--fast", action="store_true", help="only tests that need no fleet and no browser")
+    parser.addoption("--docker", action="store_true", help="also tests that need a Docker engine")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect rather than skip: a fast run says how many it left out."""
-    if not config.getoption("--fast"):
-        return
-    slow = [i for i in items if i.get_closest_marker("e2e") or i.get_closest_marker("browser")]
-    items[:] = [i for i in items if i not in slow]
-    config.hook.pytest_deselected(items=slow)
+    unwanted = {"e2e", "browser"} if config.getoption("--fast") else set()
+    unwanted |= set() if config.getoption("--docker") else {"docker"}
+    left_out = {item for item in items if unwanted & {mark.name for mark in item.iter_markers()}}
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
 
 
 @pytest.fixture(scope="session", autouse=True)

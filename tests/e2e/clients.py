@@ -61,6 +61,10 @@ class Sending:
         """Bytes of the whole file."""
         return int(self._uploader.get_file_size())
 
+    def hurry(self, chunk_bytes: int = 4 * 2**20) -> None:
+        """Send the rest without pauses."""
+        self._pause_seconds, self._uploader.chunk_size = 0.0, chunk_bytes
+
     def run(self, *, tries: int = 200) -> None:
         """Send to the end. A failed request is followed by a HEAD and a PATCH from there, as the protocol says."""
         for _ in range(tries):

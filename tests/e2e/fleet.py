@@ -17,6 +17,7 @@ import redis
 import requests
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+_OF_EITHER_PLATFORM = {"status", "rollout", "rollback", "scale", "agent"}
 
 
 def free_port() -> int:
@@ -38,6 +39,11 @@ def wait_until(
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+def _kept() -> dict[str, str]:
+    """The tests' own settings must not leak into the fleet's."""
+    return {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "TMPDIR"}}
+
+
 class Fleet:
     """A fleet in a data folder of its own."""
 
@@ -51,15 +57,25 @@ class Fleet:
         self, *arguments: str, check: bool = True, timeout: float = 180
     ) -> subprocess.CompletedProcess[str]:
         """`./spillway <arguments>` on this fleet's data folder."""
-        verb, *rest = arguments
-        command = [sys.executable, "-m", "deploy.fleet", verb, "--data", str(self.data), *rest]
-        # The tests' own settings must not leak into the fleet's.
-        keep = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "TMPDIR"}}
         done = subprocess.run(
-            command, cwd=CHECKOUT, env=keep, capture_output=True, text=True, timeout=timeout, check=False
-        )
+            self._command(*arguments), cwd=CHECKOUT, env=_kept(), capture_output=True, text=True,
+            timeout=timeout, check=False,
+        )  # fmt: skip
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
+
+    def popen(self, *arguments: str) -> "subprocess.Popen[str]":
+        """The same, going on; what it says is for the caller to read."""
+        return subprocess.Popen(
+            self._command(*arguments), cwd=CHECKOUT, env=_kept(), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def _command(self, *arguments: str) -> list[str]:
+        verb, *rest = arguments
+        # A checkout in which somebody runs Compose is no reason to look there.
+        platform = ["--platform", "embedded"] if verb in _OF_EITHER_PLATFORM else []
+        return [sys.executable, "-m", "deploy.fleet", verb, "--data", str(self.data), *platform, *rest]
 
     def up(self) -> None:
         """Start, and wait until everything is ready."""
