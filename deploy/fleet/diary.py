@@ -25,14 +25,15 @@ class Diary:
     def step(self, text: str) -> None:
         """One thing that was done or seen."""
         self._say(f"{self.seconds:6.1f} s  {text}")
-        self._keep(text)
+        self.keep(text)
 
     def last(self, text: str) -> None:
         """What became of it all: the one line that stays on the terminal."""
         self._say(text)
-        self._keep(text)
+        self.keep(text)
 
-    def _keep(self, text: str) -> None:
+    def keep(self, text: str) -> None:
+        """In the log only: what is raised as an error is told by whoever catches it."""
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("a", encoding="utf-8") as file:

@@ -149,7 +149,7 @@ def _migrate(fleet: Fleet, release: str, wish: Wish, diary: Diary) -> None:
             f"{release} was not rolled out: instances of the release before could not live with its migrations. "
             "Split it into two releases, or accept that some requests fail with --allow-downtime."
         )
-        diary.last(text)
+        diary.keep(text)
         raise ReleaseError(text)
     fleet.migrate(release)
     diary.step("the database is migrated and the assets are collected")
@@ -176,7 +176,7 @@ def _failed(fleet: Fleet, goal: Goal, before: str, diary: Diary, reason: str) ->
     if not rest:
         _file(fleet).unlink(missing_ok=True)
     text = f"{goal.release} was not rolled out: {reason}. The fleet runs {before}.{rest}"
-    diary.last(text)
+    diary.keep(text)
     return RolloutFailedError(text)
 
 

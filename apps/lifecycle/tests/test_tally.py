@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.test import Client
 
-from apps.lifecycle import tally
+from apps.lifecycle import scoreboard, tally
 from apps.lifecycle.scoreboard import Scoreboard
 from apps.lifecycle.tests.stage import Clients, wait_until
 from apps.lifecycle.vocabulary import CheckName
@@ -44,8 +44,10 @@ def test_threads_that_count_at_once_lose_nothing(board):
     assert (slot.failures_total, slot.reads_total, slot.read_seconds_total) == (8000, 8000, 4000.0)
 
 
-def test_outside_an_instance_nothing_is_counted_and_nothing_fails():
+def test_outside_an_instance_nothing_is_counted_and_nothing_fails(board):
+    scoreboard.install(None)
     tally.answered(method="GET", status_code=500, seconds=1.0)
+    assert (board.total("failures_total"), board.total("reads_total")) == (0, 0)
 
 
 def test_totals_outlive_their_worker_and_what_it_was_at_has_failed():
