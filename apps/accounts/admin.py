@@ -22,13 +22,14 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
-    """People: their rights, and whether they may sign in."""
+    """People: their rights, whether they may sign in, and how much they may have here."""
 
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "is_staff", "is_active", "last_login", "date_joined")
     readonly_fields = ("last_login", "date_joined")
+    fieldsets = (*DjangoUserAdmin.fieldsets, ("Sending", {"fields": ("quota_bytes",)}))  # type: ignore[misc]
 
 
 @admin.register(Group)

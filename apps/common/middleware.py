@@ -76,7 +76,11 @@ class ErrorMiddleware:
 def _has_unread_body(request: HttpRequest) -> bool:
     """Whether there is a body that Django takes for an empty one: it reads as much as Content-Length says.
 
-    Of GET and HEAD no body is ever read, and some proxies call it chunked when there is none.
+    Of GET and HEAD no body is ever read, and some proxies call it chunked when there is none; a PUT is apps.uploads'.
     """
     chunked = "Transfer-Encoding" in request.headers
-    return chunked and request.method not in ("GET", "HEAD") and not request.path.startswith(_STREAMED_PATH)
+    return (
+        chunked
+        and request.method not in ("GET", "HEAD", "PUT")
+        and not request.path.startswith(_STREAMED_PATH)
+    )

@@ -23,7 +23,14 @@ def error_response(request: HttpRequest, error: SpillwayError) -> HttpResponse:
     """The response to a refusal, with its headers and the request id."""
     identity = str(getattr(request, "request_id", ""))
     response: HttpResponse
-    if wants_json(request):
+    if request.method == "PUT" and not request.path.startswith(_PROGRAM_PATHS):
+        # Of `curl -T`: read on a terminal, where what is not a link must be one line that says why.
+        response = HttpResponse(
+            f"{error.text} {error.what_to_do}\n",
+            status=error.status,
+            content_type="text/plain; charset=utf-8",
+        )
+    elif wants_json(request):
         body = {"code": error.code, "message": error.text, "request_id": identity, **error.data}
         response = JsonResponse({"error": body}, status=error.status)
     else:

@@ -3,8 +3,9 @@
 import hashlib
 import secrets
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import connections, models
@@ -12,14 +13,15 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from apps.common.together import Question
 from apps.transfers.rules import FileState, TransferState, transfer_state
 
 TITLE_MAX_CHARACTERS = 200
 MESSAGE_MAX_CHARACTERS = 5000
 TOKEN_BYTES = 16  # 128 bits: a link is a capability, it must not be guessable
 
-# Both are written out so that a popular transfer's row is locked for as short as can be: on a busy machine each
-# round trip that a lock is held for makes everybody else wait. One statement locks and counts, transfer before file.
+# Written out so that a popular transfer's row is locked for as short as can be: on a busy machine each round trip that
+# a lock is held for makes everybody else wait. One statement locks and counts, transfer before file.
 _COUNT_DOWNLOAD = """
 WITH counted AS (
     UPDATE transfers_transfer SET download_count = download_count + 1
@@ -31,12 +33,9 @@ WITH counted AS (
 )
 SELECT 1 FROM counted
 """
-# One message, yet two statements: the second looks at the database as it is once the first has got its lock, so it
-# counts what others committed meanwhile. NO KEY: rows that only refer to the transfer need not wait.
-_LOCK_AND_COUNT = """
-SELECT expires_at FROM transfers_transfer WHERE id = %(transfer)s FOR NO KEY UPDATE;
-SELECT count(*) FROM transfers_file WHERE transfer_id = %(transfer)s
-"""
+# NO KEY: rows that only refer to the transfer need not wait.
+_LOCK = "SELECT expires_at FROM transfers_transfer WHERE id = %(transfer)s FOR NO KEY UPDATE"
+_COUNT_FILES = "SELECT count(*) FROM transfers_file WHERE transfer_id = %(transfer)s"
 
 
 def new_token() -> str:
@@ -47,6 +46,11 @@ def new_token() -> str:
 def secret_digest(secret: str) -> str:
     """What is stored of a sender's secret: its SHA-256 in hex. The secret has 128 random bits, so no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def hidden_digest(secret: str) -> str:
+    """What is stored while a transfer is to be opened by nobody: no secret has a digest like this."""
+    return "-" + secret_digest(secret)[1:]
 
 
 class TransferQuerySet(models.QuerySet["Transfer"]):
@@ -72,23 +76,17 @@ class TransferQuerySet(models.QuerySet["Transfer"]):
         """Transfers whose bytes may go."""
         return self.filter(expires_at__lt=now)
 
-    def lock_and_count(self, transfer_id: uuid.UUID) -> "Room | None":
-        """What there is room for, the caller's own new files included; nobody else adds one until its transaction
-        ends. None if there is no such transfer.
-        """
-        with connections[self.db].cursor() as cursor:
-            cursor.execute(_LOCK_AND_COUNT, {"transfer": transfer_id})
-            locked = cursor.fetchone()
-            cursor.nextset()
-            (files,) = cursor.fetchone() or (0,)
-        return Room(locked[0], files) if locked else None
+    def hidden(self) -> Self:
+        """Transfers that nobody has been told of: no secret opens them (see `hidden_digest`)."""
+        return self.filter(secret_digest__startswith="-")  # noqa: S106 - no password
 
+    def lock_question(self, transfer_id: uuid.UUID, check: Callable[[datetime | None], None]) -> Question:
+        """Lock the transfer until the transaction ends; `check` is told when it expires, None if there is none."""
+        return Question(_LOCK, {"transfer": transfer_id}, lambda row: check(row[0] if row else None))
 
-class Room(NamedTuple):
-    """How long a transfer lives, and how many files it has."""
-
-    expires_at: datetime
-    files: int
+    def files_question(self, transfer_id: uuid.UUID, check: Callable[[int], None]) -> Question:
+        """How many files the transfer has, the transaction's own new ones included."""
+        return Question(_COUNT_FILES, {"transfer": transfer_id}, lambda row: check(row[0]))
 
 
 class Transfer(models.Model):
@@ -149,10 +147,16 @@ class FileQuerySet(models.QuerySet["File"]):
         return self.select_related("transfer", "upload")
 
     def lock_uploads(self) -> list[str]:
-        """The ids of these files' uploads, locked: no part can be committed until this transaction ends."""
+        """The ids of these files' uploads, locked: no part can be committed until this transaction ends.
+
+        Those of the partial uploads that they are made of come with them.
+        """
         arriving = self.filter(upload__isnull=False).select_related("upload")
         locked: Any = arriving.select_for_update(of=("upload",)).order_by("pk")
-        return [str(file.upload.pk) for file in locked]
+        ids = [str(file.upload.pk) for file in locked]
+        # What they are made of, where they were sent in several runs: those take no bytes any more.
+        partials = self.filter(upload__partials__isnull=False).values_list("upload__partials", flat=True)
+        return [*ids, *map(str, partials)]
 
     def blob_keys(self) -> list[str]:
         """Where the published bytes of these files lie."""

@@ -84,8 +84,13 @@ def clean_name(raw: str) -> str:
 
 def clean_line(raw: str) -> str:
     """One line of text without control or hidden characters, white space folded to single spaces."""
-    # White space is folded first: a tab or a line break is a control character, but parts two words.
-    return unicodedata.normalize("NFC", _visible(" ".join(raw.split()))).strip()
+    # White space is folded first: a tab or a line break is a control character, but parts two words. And once more:
+    # what was hidden may have stood between two spaces.
+    return unicodedata.normalize("NFC", _folded(_visible(_folded(raw)))).strip()
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
 
 
 def clean_message(raw: str) -> str:

@@ -4,9 +4,11 @@ Whoever locks more than one row takes them in this order: transfer, upload, file
 """
 
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
@@ -14,10 +16,12 @@ from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.module_loading import import_string
 
 from apps.accounts.models import User
 from apps.common.enqueue import enqueue
 from apps.common.errors import NotFoundError
+from apps.common.together import Question, ask_together
 from apps.transfers.errors import (
     DownloadLimitReachedError,
     FileNotReadyError,
@@ -34,6 +38,7 @@ from apps.transfers.models import (
     TITLE_MAX_CHARACTERS,
     File,
     Transfer,
+    hidden_digest,
     new_token,
     secret_digest,
 )
@@ -56,18 +61,24 @@ from apps.transfers.rules import (
 PASSWORD_MAX_CHARACTERS = 200
 DOWNLOAD_LIMIT_MAX = 1_000_000
 SIGNATURE_SECONDS = 60  # the file server looks once, when the request begins
+# So does an object store, by its own clock. A browser that resumes may go back to this address rather than ask us.
+URL_SECONDS = 300
 CONTINUE_SECONDS = 6 * 3600  # so long after a counted download may a broken one go on uncounted
 
 
 @dataclass(frozen=True)
 class BlobTicket:
-    """What the file server needs to stream one blob once: every field is safe as a header value."""
+    """What the file server needs to stream one blob once: every field is safe as a header value.
+
+    `url`: where the visitor gets it instead, from an object store.
+    """
 
     key: str
     content_type: str
     disposition: str
     expires: int
     signature: str
+    url: str | None = None
 
 
 def transfer_create(
@@ -78,14 +89,16 @@ def transfer_create(
     expires_days: int | None = None,
     password: str = "",
     download_limit: int | None = None,
+    hidden: bool = False,
 ) -> tuple[Transfer, str]:
     """A new transfer and the sender's secret, which is stored nowhere: only its digest is.
 
+    `hidden`: the secret opens nothing before `transfer_reveal`; what is made for an upload that may never be whole.
     Raises InvalidTransferError.
     """
     secret = new_token()
     transfer = Transfer.objects.create(
-        secret_digest=secret_digest(secret),
+        secret_digest=hidden_digest(secret) if hidden else secret_digest(secret),
         owner=owner,
         title=_checked("title", clean_line(title), TITLE_MAX_CHARACTERS),
         message=_checked("message", clean_message(message), MESSAGE_MAX_CHARACTERS),
@@ -94,6 +107,11 @@ def transfer_create(
         expires_at=timezone.now() + timedelta(days=_checked_days(expires_days)),
     )
     return transfer, secret
+
+
+def transfer_reveal(*, transfer: Transfer, secret: str) -> None:
+    """Let the sender's secret open a transfer that was made hidden."""
+    Transfer.objects.hidden().filter(pk=transfer.pk).update(secret_digest=secret_digest(secret))
 
 
 def _checked(field: str, text: str, most: int) -> str:
@@ -133,15 +151,16 @@ def file_add(
     claimed_type: str,
     expected_sha256: str = "",
     with_it: Callable[[File], None] | None = None,
+    questions: Sequence[Question] = (),
 ) -> File:
     """A new file of a transfer, `uploading`. `size` is in bytes; the name is cleaned, never refused.
 
-    `with_it` writes what belongs to the file, in the same transaction.
+    `with_it` writes what belongs to the file, in the same transaction; `questions` are asked behind its lock.
 
     Raises InvalidFileError, FileTooLargeError, TooManyFilesError, TransferExpiredError, and NotFoundError
     when the transfer was removed meanwhile.
     """
-    _check_size(size)
+    check_file_size(size)
     if expected_sha256 and not is_sha256(expected_sha256):
         raise InvalidFileError("sha256", "A SHA-256 checksum has 64 hexadecimal digits.")
     _check_alive(transfer.expires_at)
@@ -155,26 +174,37 @@ def file_add(
         )
         if with_it is not None:
             with_it(file)
-        # Last, so that the transfer stays locked for this one question and the commit only. Whoever has the lock sees
+        # Last, so that the transfer stays locked for this one message and the commit only. Whoever has the lock sees
         # all files there are: two instances cannot both add the last one.
-        _check_room(transfer)
+        ask_together([lock_transfer(transfer.pk), _file_count(transfer.pk), *questions])
     return file
 
 
-def _check_size(size: int) -> None:
+def check_file_size(size: int) -> None:
+    """Raises InvalidFileError and FileTooLargeError."""
     if size < 0:
         raise InvalidFileError("size", "A file cannot have fewer than 0 bytes.")
     if size > settings.MAX_FILE_BYTES:
         raise FileTooLargeError(data={"max_bytes": settings.MAX_FILE_BYTES})
 
 
-def _check_room(transfer: Transfer) -> None:
-    room = Transfer.objects.lock_and_count(transfer.pk)
-    if room is None:
-        raise NotFoundError
-    _check_alive(room.expires_at)
-    if room.files > settings.MAX_TRANSFER_FILES:
-        raise TooManyFilesError(data={"max_files": settings.MAX_TRANSFER_FILES})
+def lock_transfer(transfer_id: uuid.UUID) -> Question:
+    """Locks the transfer, if it is there and alive. Raises NotFoundError and TransferExpiredError when asked."""
+
+    def check(expires_at: datetime | None) -> None:
+        if expires_at is None:
+            raise NotFoundError
+        _check_alive(expires_at)
+
+    return Transfer.objects.lock_question(transfer_id, check)
+
+
+def _file_count(transfer_id: uuid.UUID) -> Question:
+    def check(files: int) -> None:
+        if files > settings.MAX_TRANSFER_FILES:
+            raise TooManyFilesError(data={"max_files": settings.MAX_TRANSFER_FILES})
+
+    return Transfer.objects.files_question(transfer_id, check)
 
 
 def _check_alive(expires_at: datetime) -> None:
@@ -197,8 +227,16 @@ def transfer_delete(*, transfer: Transfer) -> None:
         # Locked, so that no file can be added behind the back of the list of bytes to discard.
         list(transfers.select_for_update())
         files = File.objects.filter(transfer_id=transfer.pk)
-        _discard(files.lock_uploads(), files.blob_keys())
+        _discard([*_lock_partials(transfer), *files.lock_uploads()], files.blob_keys())
         transfers.delete()
+
+
+def _lock_partials(transfer: Transfer) -> list[str]:
+    """Uploads of the transfer that no file was made of yet, locked."""
+    # The uploads app stands above this one: its rows are reached from the transfer, never imported.
+    uploads: Any = transfer.uploads
+    waiting = uploads.filter(file=None, final=None).select_for_update(of=("self",)).order_by("pk")
+    return [str(upload.pk) for upload in waiting]
 
 
 def _discard(upload_ids: list[str], blob_keys: list[str]) -> None:
@@ -247,7 +285,7 @@ def download_authorise(*, file: File, client: str, starts_over: bool, counts: bo
         _count(file)
         # Without this memory (Redis lost) a continuation is counted again: the limit errs on the safe side.
         cache.set(_counted_key(file, client), 1, CONTINUE_SECONDS)
-    return _ticket(file)
+    return _ticket(file, method="GET" if counts else "HEAD")
 
 
 def _check_downloadable(file: File) -> None:
@@ -272,7 +310,7 @@ def _counted_key(file: File, client: str) -> str:
     return f"download:{salted_hmac('apps.transfers.counted', f'{file.pk}:{client}').hexdigest()}"
 
 
-def _ticket(file: File) -> BlobTicket:
+def _ticket(file: File, *, method: str) -> BlobTicket:
     expires = int(time.time()) + SIGNATURE_SECONDS
     content_type, attachment = served_type(file.content_type), disposition(file.name)
     signature = blob_signature(
@@ -282,4 +320,11 @@ def _ticket(file: File) -> BlobTicket:
         disposition=attachment,
         secret=settings.DOWNLOAD_KEY,
     )
-    return BlobTicket(file.blob_key, content_type, attachment, expires, signature)
+    url = import_string(settings.BLOB_STORE)().download_url(
+        file.blob_key,
+        method=method,
+        content_type=content_type,
+        disposition=attachment,
+        seconds=URL_SECONDS,
+    )
+    return BlobTicket(file.blob_key, content_type, attachment, expires, signature, url)

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
+import requests
 from django.test import Client
 from django.utils import timezone
 
@@ -244,3 +245,59 @@ class TestPassword:
         ask(bob, file.download_path)
         file.transfer.refresh_from_db()
         assert file.transfer.download_count == 0
+
+
+class TestObjectStore:
+    """The blobs lie in an object store: the answer is an address there."""
+
+    @pytest.fixture
+    def stored(self, s3_store, sent):
+        """A file of Alice's whose bytes are really there."""
+        file = sent.add("grüße.txt", content_type="text/plain")
+        writer = s3_store.open_blob(file.blob_key)
+        writer.write(b"hello world")
+        writer.commit()
+        return file
+
+    def test_a_download_is_sent_to_the_object_store_with_its_name_and_type(self, bob, stored):
+        response = ask(bob, stored.download_path)
+        assert (response.status_code, response.content) == (302, b"")
+        assert "X-Blob-Key" not in response.headers
+        assert response["Cache-Control"] == "no-store"
+        assert response["Referrer-Policy"] == "no-referrer"
+        answer = requests.get(response["Location"], timeout=10)
+        assert (answer.status_code, answer.content) == (200, b"hello world")
+        assert answer.headers["Content-Type"] == "text/plain"
+        assert "filename*=UTF-8''gr%C3%BC%C3%9Fe.txt" in answer.headers["Content-Disposition"]
+
+    def test_a_look_at_the_headers_is_sent_to_an_address_for_headers_and_not_counted(self, bob, sent, stored):
+        response = ask(bob, stored.download_path, method="HEAD")
+        assert response.status_code == 302
+        answer = requests.head(response["Location"], timeout=10)
+        assert (answer.status_code, answer.headers["Content-Length"]) == (200, "11")
+        assert downloads(sent) == 0
+
+    def test_a_download_is_counted_and_its_continuation_is_not(self, bob, sent, stored):
+        assert ask(bob, stored.download_path).status_code == 302
+        assert ask(bob, stored.download_path, Range="bytes=5-").status_code == 302
+        assert downloads(sent) == 1
+
+    def test_a_used_up_transfer_gives_no_address(self, bob, send, s3_store):
+        file = send(download_limit=1).add("a.txt")
+        assert ask(bob, file.download_path).status_code == 302
+        assert refusal(ask(bob, file.download_path, **JSON)) == (403, "download_limit_reached")
+
+    def test_a_page_is_never_shown_as_one(self, bob, sent, s3_store):
+        file = sent.add("page.html", content_type="text/html")
+        location = ask(bob, file.download_path)["Location"]
+        assert "response-content-type=application%2Foctet-stream" in location
+        assert "response-content-disposition=attachment" in location
+
+    def test_the_address_ends_after_five_minutes(self, bob, stored):
+        assert "X-Amz-Expires=300" in ask(bob, stored.download_path)["Location"]
+
+    def test_an_object_store_that_is_away_does_not_keep_anybody_waiting_for_the_answer(
+        self, bob, sent, s3_store, settings
+    ):
+        settings.S3_ENDPOINT_URL = settings.S3_PUBLIC_URL = "http://127.0.0.1:1"
+        assert ask(bob, sent.add().download_path).status_code == 302

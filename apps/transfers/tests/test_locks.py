@@ -13,9 +13,10 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.common.errors import BusyError, NotFoundError, UnavailableError
 from apps.common.refusals import refusal_for
+from apps.common.together import ask_together
 from apps.transfers.errors import DownloadLimitReachedError, TooManyFilesError
 from apps.transfers.models import File, Transfer
-from apps.transfers.services import download_authorise, file_add, transfer_delete
+from apps.transfers.services import download_authorise, file_add, lock_transfer, transfer_delete
 from apps.uploads.models import Upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,9 +126,9 @@ def test_the_transfer_is_locked_from_the_count_to_the_commit(send):
 
 def test_locking_and_counting_are_one_message(send):
     transfer = send().transfer
-    with CaptureQueriesContext(connection) as asked, transaction.atomic():
-        assert Transfer.objects.lock_and_count(transfer.pk) == (transfer.expires_at, 0)
-    (message,) = [query["sql"] for query in asked if "transfers_" in query["sql"]]
+    with CaptureQueriesContext(connection) as asked:
+        file_add(transfer=transfer, name="a", size=1, claimed_type="")
+    _insert, message = [query["sql"] for query in asked if "transfers_" in query["sql"]]
     assert "FOR NO KEY UPDATE" in message
     assert "count(*)" in message
 
@@ -227,14 +228,15 @@ def test_a_transaction_that_idled_too_long_is_503_and_lets_go_of_its_locks(send)
 
     def idle():
         with transaction.atomic():
-            Transfer.objects.lock_and_count(sent.transfer.pk)
+            ask_together([lock_transfer(sent.transfer.pk)])
             until = time.monotonic() + 30
             while not is_free(sent):
                 assert time.monotonic() < until
                 time.sleep(0.05)
-            Transfer.objects.lock_and_count(sent.transfer.pk)
+            ask_together([lock_transfer(sent.transfer.pk)])
 
     with pytest.raises(DatabaseError) as failure:
         idle()
     assert isinstance(refusal_for(failure.value), UnavailableError)
-    assert Transfer.objects.lock_and_count(sent.transfer.pk) is not None
+    with transaction.atomic():
+        ask_together([lock_transfer(sent.transfer.pk)])

@@ -95,6 +95,7 @@ class TestNames:
         name.encode()
 
     @given(ANY_TEXT)
+    @example("0 \x1b 0")  # hidden between two spaces
     def test_cleaning_a_clean_name_changes_nothing(self, raw):
         assert clean_name(clean_name(raw)) == clean_name(raw)
 

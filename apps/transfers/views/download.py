@@ -1,11 +1,12 @@
 """Owns the proxy's question whether a visitor may have a file's bytes. Never sends a byte of them.
 
 The proxy asks before each download and passes the visitor's own headers and cookies along. A 200 carries the
-signed location for the file server; anything else is what the visitor gets to see.
+signed location for the file server; anything else is what the visitor gets to see, such as the 302 to a presigned
+address in an object store.
 """
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_GET
 
 from apps.common.errors import NotFoundError, SpillwayError
@@ -22,7 +23,7 @@ from apps.transfers.views.closed import closed_page, password_page
 @require_GET
 @private
 def authorise(request: HttpRequest) -> HttpResponse:
-    """200 with X-Blob-* headers, or why not."""
+    """200 with X-Blob-* headers, 302 to the object store, or why not."""
     # The internal entry point adds no hop (deploy/traefik: notAppendXForwardedFor): as for any other request.
     address = client_address(request)
     method = request.headers.get("X-Forwarded-Method", "GET").upper()
@@ -61,6 +62,8 @@ def _ticket(request: HttpRequest, file: File, address: str, method: str) -> Blob
 
 
 def _answer(ticket: BlobTicket) -> HttpResponse:
+    if ticket.url is not None:
+        return HttpResponseRedirect(ticket.url)
     return HttpResponse(
         headers={
             "X-Blob-Key": ticket.key,
