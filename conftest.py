@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import signal
 import tempfile
+import uuid
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,6 +29,9 @@ _ENVIRONMENT = {
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers before Django reads its settings."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that starts us in the background has it ignored, and so would all that the tests start and interrupt.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.collectonly:
         os.environ.setdefault("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
         os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
@@ -96,3 +102,33 @@ def store_root(settings, tmp_path: Path) -> Path:
     settings.STORE_ROOT = tmp_path / "store"
     blob_store().prepare()
     return tmp_path / "store"
+
+
+@pytest.fixture
+def s3_store(settings, object_store: dict[str, str]):
+    """The site's own store is an object store, and empty; its bucket is there."""
+    from apps.uploads.store import blob_store
+
+    for name, value in object_store.items():
+        setattr(settings, name, value)
+    # Not a bucket each: SeaweedFS reserves room for every one.
+    settings.S3_PREFIX = f"{uuid.uuid4().hex}/"
+    settings.S3_PUBLIC_URL = settings.S3_ENDPOINT_URL
+    store = blob_store()
+    store.prepare()
+    return store
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[dict[str, str]]:
+    """A real S3-compatible store for the whole session: the site's settings for it. Started by the first who asks."""
+    from deploy.fleet.platforms.embedded import seaweedfs
+    from deploy.fleet.platforms.embedded.data_folder import DataFolder
+    from deploy.fleet.platforms.embedded.servers import servers_running
+
+    folder = Path(tempfile.mkdtemp(prefix="spillway-s3-"))
+    try:
+        with servers_running(DataFolder(folder), (seaweedfs.NAME,), durable=False) as context:
+            yield seaweedfs.settings(context)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

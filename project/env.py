@@ -28,6 +28,7 @@ _EXAMPLE = re.compile(
     r"change.?(me|this|it)|replace.?(me|this)|your.?secret|my.?secret|secret.?key|insecure|placeholder|example|password",
     re.IGNORECASE,
 )
+_ORIGIN = re.compile(r"\*|https?://[a-z0-9.-]+(:\d{1,5})?")
 _RATE = re.compile(r"^\d+/(second|minute|hour|day)$")
 
 
@@ -39,6 +40,11 @@ class Variable:
     kind: str
     default: str
     meaning: str
+
+
+def required_if(condition: bool) -> str | _Required:
+    """The default of a text or a secret that is needed only then, and else empty."""
+    return REQUIRED if condition else ""
 
 
 REGISTRY: dict[str, Variable] = {}
@@ -106,9 +112,18 @@ def text(
     return _read(name, "text", default, meaning, parse, shown)
 
 
-def secret(name: str, meaning: str, *, min_length: int = 32) -> str:
-    """A required string of at least `min_length` characters, no example's; its value is never shown in an error."""
-    value = _read(name, "secret", REQUIRED, meaning, lambda raw: raw)
+def secret(
+    name: str,
+    meaning: str,
+    *,
+    min_length: int = 32,
+    default: str | _Required = REQUIRED,
+    shown: str = "",
+) -> str:
+    """A string of at least `min_length` characters, no example's; its value is never shown in an error."""
+    value = _read(name, "secret", default, meaning, lambda raw: raw, shown)
+    if value == default:
+        return value
     if len(value) < min_length:
         raise ImproperlyConfigured(f"{name} is shorter than {min_length} characters")
     if looks_like_an_example(value):
@@ -187,6 +202,18 @@ def words(name: str, meaning: str, *, default: list[str], shown: str = "") -> li
         return [word.strip() for word in raw.split(",") if word.strip()]
 
     return _read(name, "list", default, meaning, parse, shown)
+
+
+def origins(name: str, meaning: str, *, default: list[str]) -> list[str]:
+    """A comma-separated list of origins, as a browser writes them: scheme and host, in lower case, no path; or `*`."""
+
+    def parse(raw: str) -> list[str]:
+        found = [word.strip() for word in raw.split(",") if word.strip()]
+        if any(not _ORIGIN.fullmatch(word) for word in found):
+            raise ValueError("each must look like https://app.example.com, without a path")
+        return found
+
+    return _read(name, "list", default, meaning, parse)
 
 
 def rate(name: str, meaning: str, *, default: str) -> str:

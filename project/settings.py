@@ -142,10 +142,59 @@ SESSION_COOKIE_NAME = "spillway_session"
 SESSION_COOKIE_SAMESITE = "Lax"
 
 # --- Files
-# Adapters of apps.uploads.ports.BlobStore; each reads the settings it needs.
-BLOB_STORE = "apps.uploads.stores.filesystem.FilesystemStore"
+STORE = env.choice("STORE", "Where parts and blobs lie.", default="filesystem", among=("filesystem", "s3"))
+# How apps that uploads builds on get at the store (an apps.uploads.ports.BlobStore), without importing it.
+BLOB_STORE = "apps.uploads.store.blob_store"
+_WITH_S3 = "(required with STORE=s3)"
 STORE_ROOT = Path(
-    env.text("STORE_ROOT", "The filesystem store's folder: staging/ and blobs/, shared by all instances.")
+    env.text(
+        "STORE_ROOT",
+        "The filesystem store's folder: staging/ and blobs/, shared by all instances.",
+        default=env.required_if(STORE == "filesystem"),
+        shown="(required with STORE=filesystem)",
+    )
+)
+S3_ENDPOINT_URL = env.text(
+    "S3_ENDPOINT_URL",
+    "Where the site reaches the object store.",
+    pattern=r"https?://[^/]+",
+    default=env.required_if(STORE == "s3"),
+    shown=_WITH_S3,
+)
+S3_PUBLIC_URL = env.text(
+    "S3_PUBLIC_URL",
+    "Where browsers reach the object store: downloads are sent there.",
+    pattern=r"https?://[^/]+",
+    default=S3_ENDPOINT_URL,
+    shown="S3_ENDPOINT_URL",
+)
+S3_BUCKET = env.text(
+    "S3_BUCKET",
+    "The bucket; made if it is missing.",
+    pattern=r"[a-z0-9][a-z0-9.-]{2,62}",
+    default=env.required_if(STORE == "s3"),
+    shown=_WITH_S3,
+)
+S3_REGION = env.text("S3_REGION", "Its region.", default="us-east-1", pattern=r"[a-z0-9-]{1,32}")
+S3_PREFIX = env.text(
+    "S3_PREFIX",
+    "What all names in the bucket begin with, for a bucket that is not ours alone.",
+    default="",
+    pattern=r"([\w.-]+/)*",
+)
+S3_ACCESS_KEY = env.secret(
+    "S3_ACCESS_KEY",
+    "The object store's key, its public half.",
+    min_length=3,
+    default=env.required_if(STORE == "s3"),
+    shown=_WITH_S3,
+)
+S3_SECRET_KEY = env.secret(
+    "S3_SECRET_KEY",
+    "The object store's key, its secret half.",
+    min_length=16,
+    default=env.required_if(STORE == "s3"),
+    shown=_WITH_S3,
 )
 FSYNC = env.boolean(
     "FSYNC", "Make bytes durable before they are acknowledged. Off only to measure.", default=True
@@ -153,6 +202,24 @@ FSYNC = env.boolean(
 MIN_FREE_BYTES = env.integer("MIN_FREE_BYTES", "Free space that uploads leave alone.", default=256 * 2**20)
 MAX_FILE_BYTES = env.integer(
     "MAX_FILE_BYTES", "The largest file that may be sent.", default=100 * 2**30, minimum=1
+)
+MAX_TRANSFER_BYTES = env.integer(
+    "MAX_TRANSFER_BYTES",
+    "Most bytes of one transfer's files together; 0: no limit.",
+    default=500 * 2**30,
+    minimum=0,
+)
+MAX_ACCOUNT_BYTES = env.integer(
+    "MAX_ACCOUNT_BYTES",
+    "Most bytes that one account has here at a time; 0: no limit.",
+    default=2**40,
+    minimum=0,
+)
+MAX_ADDRESS_BYTES = env.integer(
+    "MAX_ADDRESS_BYTES",
+    "Most bytes that senders without an account have here at a time, of each client address; 0: no limit.",
+    default=200 * 2**30,
+    minimum=0,
 )
 MAX_TRANSFER_FILES = env.integer("MAX_TRANSFER_FILES", "Most files of one transfer.", default=1000, minimum=1)
 TRANSFER_EXPIRES_DAYS = env.integer(
@@ -174,8 +241,8 @@ SEND_POLICY = env.choice(
 # --- Uploads
 LEASE_SECONDS = env.number(
     "LEASE_SECONDS",
-    "How long the right to append to an upload lasts unless renewed.",
-    default=8.0,
+    "How long the right to append to an upload lasts unless renewed: a dead holder's is free after that.",
+    default=5.0,
     minimum=0.5,
 )
 LEASE_WAIT_SECONDS = env.number(
@@ -194,6 +261,12 @@ UPLOAD_IDLE_SECONDS = env.number(
     minimum=1,
 )
 UPLOAD_THREADS_SHARE = 0.75  # of an instance's threads; the rest always answers pages and HEADs
+
+CORS_ORIGINS = env.origins(
+    "CORS_ORIGINS",
+    "Other sites whose pages may upload here, such as https://app.example.com; * for every site.",
+    default=[],
+)
 
 # --- Processing
 CLAIM_SECONDS = env.number(
@@ -281,6 +354,7 @@ MIDDLEWARE = [
     "apps.lifecycle.middleware.ProbeMiddleware",
     "apps.lifecycle.middleware.MetricsMiddleware",
     "apps.common.middleware.RequestContextMiddleware",
+    "apps.uploads.middleware.UploadsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

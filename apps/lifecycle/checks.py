@@ -20,6 +20,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils.module_loading import import_string
 from health_check.base import HealthCheck
 from health_check.checks import Database
 from health_check.contrib.redis import Redis
@@ -131,6 +132,21 @@ class StorageCheck(HealthCheck):  # type: ignore[misc]
             slot.free_bytes = figures.f_bavail * figures.f_frsize
 
 
+@dataclasses.dataclass
+class ObjectStoreCheck(HealthCheck):  # type: ignore[misc]
+    """The bucket can be asked for, with our keys."""
+
+    def run(self) -> None:
+        """One short question; the answer is in our words already."""
+        if trouble := import_string(settings.BLOB_STORE)().trouble():
+            raise ServiceUnavailable(trouble)
+
+
+def storage_check() -> HealthCheck:
+    """What looks at the store that this site uses."""
+    return StorageCheck() if settings.STORE == "filesystem" else ObjectStoreCheck()
+
+
 def redis_check() -> HealthCheck:
     """A ping on a connection of its own, without retries: the next look is the retry."""
 
@@ -199,10 +215,10 @@ def lanes() -> list[LaneSpec]:
             afterwards=QueueLook().note,
         ),
         LaneSpec("pool", (Watched(CheckName.POOL, PoolCheck()),), POOL_PERIOD_SECONDS),
-        LaneSpec("storage", (Watched(CheckName.STORAGE, StorageCheck()),), period),
+        LaneSpec("storage", (Watched(CheckName.STORAGE, storage_check()),), period),
     ]
 
 
 def for_operators() -> list[HealthCheck]:
     """The same, for the operators' page, which asks anew from a thread that has only the pool."""
-    return [Database(), redis_check(), PoolCheck(), MigrationsCheck(alias="default"), StorageCheck()]
+    return [Database(), redis_check(), PoolCheck(), MigrationsCheck(alias="default"), storage_check()]

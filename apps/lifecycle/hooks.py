@@ -83,8 +83,17 @@ def post_worker_init(worker: Any) -> None:
 
 
 def pre_request(worker: Any, request: Any) -> None:
-    """While draining, ask whoever keeps this connection open to use another one next time."""
-    if drain.is_draining():
+    """While draining, ask whoever keeps this connection open to use another one next time.
+
+    Whoever waits for a word before it sends a file (Expect: 100-continue) gets it from the app, once that wants the
+    file. Refused, the file is never sent, so nothing else can follow on this connection.
+    """
+    leaves_word = request._expected_100_continue and (
+        request.method == "PUT" or request.path.startswith("/files")
+    )
+    if leaves_word:
+        request._expected_100_continue = False
+    if leaves_word or drain.is_draining():
         request.force_close()
 
 

@@ -36,6 +36,7 @@ def prepare_master() -> None:
         resolver.resolve_error_handler(status)
     get_template("error.html")
     import_string(settings.CELERY_APP)
+    import_string(settings.BLOB_STORE)()  # its adapter's libraries; it connects to nothing
     for mistake in run_checks(tags=["spillway"]):
         logger.warning("settings_mistake", id=mistake.id, message=mistake.msg, hint=mistake.hint)
 

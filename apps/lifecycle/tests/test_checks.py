@@ -1,6 +1,7 @@
 """What an instance needs, checked for real."""
 
 import errno
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from health_check.exceptions import ServiceUnavailable
 
 from apps.lifecycle import checks
-from apps.lifecycle.checks import LIMIT_SECONDS, MigrationsCheck, StorageCheck
+from apps.lifecycle.checks import LIMIT_SECONDS, MigrationsCheck, StorageCheck, storage_check
 from apps.lifecycle.vocabulary import CheckName
 
 
@@ -91,3 +92,21 @@ def test_the_checks_connection_is_not_the_pools_and_its_queries_are_limited():
     assert "pool" not in options
     assert f"statement_timeout={int(LIMIT_SECONDS * 1000)}" in options["options"]
     assert "options" not in connections["default"].settings_dict["OPTIONS"]
+
+
+def test_an_object_store_that_can_be_asked_is_fine(s3_store):
+    storage_check().run()
+
+
+def test_an_object_store_without_its_bucket_is_a_failure(s3_store, settings):
+    settings.S3_BUCKET = "never-made"
+    with pytest.raises(ServiceUnavailable, match="the bucket is missing"):
+        storage_check().run()
+
+
+def test_an_object_store_that_is_away_is_a_failure_within_the_limit(s3_store, settings):
+    settings.S3_ENDPOINT_URL = "http://127.0.0.1:1"
+    began = time.monotonic()
+    with pytest.raises(ServiceUnavailable, match="cannot be reached"):
+        storage_check().run()
+    assert time.monotonic() - began < LIMIT_SECONDS

@@ -6,8 +6,10 @@
 """
 
 import errno
+import hashlib
 import os
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,12 +17,26 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from apps.uploads.ports import PartMissingError, PartRef, StoreError, StoreFullError, Writer
+from apps.uploads.ports import (
+    Keeper,
+    PartMissingError,
+    PartRef,
+    StoredPart,
+    StoreError,
+    StoreFullError,
+    Writer,
+)
 
 BLOCK_BYTES = 2**20
 # A worker's claim must be renewed while bytes go to a slow disk: no single wait for it may be long.
 SYNC_BYTES = 64 * 2**20
+# Writing to the disk begins while more arrives: then little is left to wait for before bytes are acknowledged.
+EARLY_BYTES = 2 * 2**20
+# A block of a part: its bytes, the file that holds them (a descriptor), and where in it.
+_Block = tuple[memoryview, int, int]
 _OWN_FOLDERS = {"staging", "assembly", "blobs"}
+# What copy_file_range says where it cannot help: two file systems, an old kernel, a file system without it.
+_NO_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -72,7 +88,9 @@ class FileWriter:
         self._path = path
         self._final = final
         self._fsync = fsync
-        self._unsynced_bytes = 0
+        # Bytes written to the file, handed to the disk, and on it for certain.
+        self._written = self._begun = self._synced = 0
+        self._kernel_copies = hasattr(os, "copy_file_range")
         try:
             self._fd = self._create()
         except OSError as error:
@@ -92,11 +110,48 @@ class FileWriter:
         except OSError as error:
             raise _store_error(error) from error
 
+    def copy(self, source: int, offset: int, data: memoryview) -> None:
+        """Append `data`, which is what `source` (a file descriptor) holds at `offset`.
+
+        The kernel copies by itself where it can: without a way through our memory, and on file systems that share
+        blocks without copying at all.
+        """
+        left = data
+        try:
+            while self._kernel_copies and left:
+                left = left[self._copy_some(source, offset + len(data) - len(left), len(left)) :]
+            self._sync_some(len(data) - len(left))
+        except OSError as error:
+            raise _store_error(error) from error
+        self.write(left)
+
+    def _copy_some(self, source: int, offset: int, count: int) -> int:
+        """How many bytes the kernel copied; 0, now and from now on, where it does not."""
+        copied = 0
+        try:
+            copied = os.copy_file_range(source, self._fd, count, offset)
+        except OSError as error:
+            if error.errno not in _NO_COPY:
+                raise
+        self._kernel_copies = copied > 0
+        return copied
+
     def _sync_some(self, written_bytes: int) -> None:
-        self._unsynced_bytes += written_bytes
-        if self._fsync and self._unsynced_bytes >= SYNC_BYTES:
+        self._written += written_bytes
+        if not self._fsync:
+            return
+        if self._written - self._synced >= SYNC_BYTES:
             os.fsync(self._fd)
-            self._unsynced_bytes = 0
+            self._synced = self._begun = self._written
+        elif self._written - self._begun >= EARLY_BYTES:
+            self._begin_writing()
+
+    def _begin_writing(self) -> None:
+        """Linux starts to write dirty pages that are said not to be needed, without waiting; only clean ones go."""
+        if sys.platform == "linux":
+            length = self._written - self._begun
+            os.posix_fadvise(self._fd, self._begun, length, os.POSIX_FADV_DONTNEED)
+        self._begun = self._written
 
     def commit(self) -> None:
         """Durable bytes first, then the name, then the folder that holds it."""
@@ -150,21 +205,39 @@ class FilesystemStore:
         """A new file in the upload's own folder."""
         return FileWriter(self._staging(upload_id) / key, None, fsync=self._fsync)
 
-    def read_parts(self, upload_id: uuid.UUID, parts: Sequence[PartRef]) -> Iterator[memoryview]:
+    def assemble(self, parts: Sequence[PartRef], key: str, *, keep: Keeper) -> str:
+        """Each block is read once, for the hash; the kernel copies it beside that where it can."""
+        digest = hashlib.sha256()
+        writer = FileWriter(self._unfinished(key), self._blob(key), fsync=self._fsync)
+        try:
+            for block, source, offset in self._blocks(parts):
+                digest.update(block)
+                writer.copy(source, offset, block)
+                keep()
+            keep(now=True)
+            writer.commit()
+        except BaseException:
+            writer.discard()
+            raise
+        return digest.hexdigest()
+
+    def read_parts(self, parts: Sequence[PartRef]) -> Iterator[memoryview]:
         """Blocks of one reused buffer."""
-        if not (self._root / "staging").is_dir():
-            raise StoreError("the store is not there")
+        return (block for block, _, _ in self._blocks(parts))
+
+    def _blocks(self, parts: Sequence[PartRef]) -> Iterator[_Block]:
+        self._must_be_there("staging")
         buffer = memoryview(bytearray(BLOCK_BYTES))
         for part in parts:
-            yield from self._read(self._staging(upload_id) / part.key, part.size, buffer)
+            yield from self._read(self._staging(part.upload_id) / part.key, part.size, buffer)
 
-    def _read(self, path: Path, size: int, buffer: memoryview) -> Iterator[memoryview]:
+    def _read(self, path: Path, size: int, buffer: memoryview) -> Iterator[_Block]:
         left = size
         try:
             with open(path, "rb", buffering=0) as file:
                 while left and (count := file.readinto(buffer[: min(left, BLOCK_BYTES)])):
+                    yield buffer[:count], file.fileno(), size - left
                     left -= count
-                    yield buffer[:count]
         except FileNotFoundError as error:
             raise PartMissingError("a part is gone") from error
         except OSError as error:
@@ -174,7 +247,7 @@ class FilesystemStore:
 
     def open_blob(self, key: str) -> Writer:
         """A file in assembly/ that is renamed into blobs/ at commit."""
-        return FileWriter(self._root / "assembly" / key.replace("/", ""), self._blob(key), fsync=self._fsync)
+        return FileWriter(self._unfinished(key), self._blob(key), fsync=self._fsync)
 
     def read_head(self, key: str, size: int) -> bytes:
         """The blob's first bytes, for sniffing its type."""
@@ -186,6 +259,12 @@ class FilesystemStore:
         except OSError as error:
             raise _store_error(error) from error
 
+    def download_url(
+        self, key: str, *, method: str, content_type: str, disposition: str, seconds: int
+    ) -> str | None:
+        """The file server has the same folder."""
+        return None
+
     def discard_upload(self, upload_id: uuid.UUID) -> None:
         """Remove the upload's staging folder."""
         shutil.rmtree(self._staging(upload_id), ignore_errors=True)
@@ -194,6 +273,43 @@ class FilesystemStore:
         """Unlink it; a download that has it open reads on to the end."""
         with suppress(OSError):
             self._blob(key).unlink(missing_ok=True)
+
+    def list_parts(self, upload_id: uuid.UUID) -> Sequence[StoredPart]:
+        """What lies in the upload's folder; a part that goes meanwhile is left out."""
+        found = []
+        for path in self._listed(self._staging(upload_id), "staging"):
+            with suppress(FileNotFoundError):
+                found.append(StoredPart(path.name, path.stat().st_size))
+        return found
+
+    def discard_part(self, upload_id: uuid.UUID, key: str) -> None:
+        """Unlink it."""
+        with suppress(OSError):
+            (self._staging(upload_id) / key).unlink(missing_ok=True)
+
+    def blob_size(self, key: str) -> int | None:
+        """By its inode."""
+        try:
+            return self._blob(key).stat().st_size
+        except FileNotFoundError:
+            self._must_be_there("blobs")
+            return None
+        except OSError as error:
+            raise _store_error(error) from error
+
+    def _listed(self, folder: Path, own: str) -> Sequence[Path]:
+        """What is in a folder below one of our own; nothing, if that is there and the folder is not."""
+        try:
+            return list(folder.iterdir())
+        except FileNotFoundError:
+            self._must_be_there(own)
+            return []
+        except OSError as error:
+            raise _store_error(error) from error
+
+    def _must_be_there(self, own: str) -> None:
+        if not (self._root / own).is_dir():
+            raise StoreError("the store is not there")
 
     def old_uploads(self, older_than_seconds: float) -> Iterator[uuid.UUID]:
         """Staging folders by their own modification time: it moves with every new part."""
@@ -206,6 +322,16 @@ class FilesystemStore:
         blobs = self._root / "blobs"
         for path in _older(blobs.glob("*/*/*"), older_than_seconds):
             yield path.relative_to(blobs).as_posix()
+
+    def old_unfinished(self, older_than_seconds: float) -> Iterator[str]:
+        """What workers that were killed left in assembly/, and what those that are alive write there."""
+        for path in _older(self._listed(self._root / "assembly", "assembly"), older_than_seconds):
+            yield f"{path.name[:2]}/{path.name[2:4]}/{path.name[4:]}"
+
+    def discard_unfinished_blob(self, key: str) -> None:
+        """Unlink it."""
+        with suppress(OSError):
+            self._unfinished(key).unlink(missing_ok=True)
 
     def discard_unfinished(self, older_than_seconds: float) -> int:
         """What workers that were killed left in assembly/."""
@@ -223,8 +349,16 @@ class FilesystemStore:
         except OSError as error:
             raise _store_error(error) from error
 
+    def trouble(self) -> str | None:
+        """Whether all three folders are there."""
+        there = all((self._root / name).is_dir() for name in _OWN_FOLDERS)
+        return None if there else "the store is not there"
+
     def _staging(self, upload_id: uuid.UUID) -> Path:
         return self._root / "staging" / upload_id.hex[:2] / upload_id.hex
+
+    def _unfinished(self, key: str) -> Path:
+        return self._root / "assembly" / key.replace("/", "")
 
     def _blob(self, key: str) -> Path:
         return self._root / "blobs" / key
