@@ -1,0 +1,134 @@
+"""Owns how a request comes to hold the lease on an upload, or to know its offset while nobody does."""
+
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.utils import timezone
+
+from apps.uploads.errors import (
+    UploadExpiredError,
+    UploadFinalError,
+    UploadLockedError,
+    UploadNotFoundError,
+    UploadOffsetConflictError,
+)
+from apps.uploads.models import Upload
+from apps.uploads.waiting import ReleaseListener
+
+_POLL_SECONDS = 0.25  # between two looks at a lease that somebody else holds, if nothing is heard
+
+
+@dataclass
+class Lease:
+    """The right to append to one upload, as held by one request. `upload` is kept as the holder's own writes make
+    it: while the lease stands nobody else moves its offset.
+    """
+
+    upload: Upload
+    token: uuid.UUID
+    held: bool = True
+    # When the holder itself last made it longer (monotonic).
+    renewed_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def upload_id(self) -> uuid.UUID:
+        return self.upload.pk
+
+    @property
+    def offset(self) -> int:
+        return self.upload.offset
+
+    def renewed(self) -> None:
+        """Remember that the holder lives, and its lease with it."""
+        self.renewed_at = time.monotonic()
+
+    def given_back(self) -> None:
+        """Remember that the row names no holder any more."""
+        self.held, self.upload.lease_token, self.upload.lease_until = False, None, None
+
+
+def upload_find(*, upload_id: uuid.UUID) -> Upload:
+    """The upload with its file and transfer. Raises UploadNotFoundError and UploadExpiredError."""
+    upload = Upload.objects.select_related("transfer", "file__transfer").filter(pk=upload_id).first()
+    if upload is None:
+        raise UploadNotFoundError
+    now = timezone.now()
+    if upload.of_transfer.expires_at < now or (upload.waits and upload.expires_at < now):
+        raise UploadExpiredError
+    return upload
+
+
+def upload_settle(*, upload_id: uuid.UUID, wait_seconds: float) -> Upload:
+    """The upload at an offset that the next append is accepted at: nobody holds its lease.
+
+    Raises UploadNotFoundError, UploadExpiredError and, when the holder does not let go in time, UploadLockedError.
+    """
+    with _Wait(upload_id, wait_seconds) as wait:
+        upload_find(upload_id=upload_id)
+        while not Upload.objects.settle(upload_id):
+            wait.turn()
+    # Read after the lease was taken away: a commit between the two reads cannot be missed.
+    return upload_find(upload_id=upload_id)
+
+
+def lease_take(*, upload_id: uuid.UUID, offset: int) -> Lease:
+    """The lease on an upload that stands at `offset`. Asks a present holder to let go and waits for it.
+
+    Raises UploadNotFoundError, UploadExpiredError, UploadFinalError, UploadLockedError and UploadOffsetConflictError.
+    """
+    token, seconds = uuid.uuid4(), settings.LEASE_SECONDS
+    with _Wait(upload_id, settings.LEASE_WAIT_SECONDS) as wait:
+        while not (
+            upload := Upload.objects.claim(upload_id, token, instance=settings.INSTANCE, seconds=seconds)
+        ):
+            wait.turn()
+    if upload.offset != offset:
+        Upload.objects.release(upload_id, token)
+        raise UploadOffsetConflictError(
+            data={"offset": upload.offset},
+            headers={"Upload-Offset": str(upload.offset), "Upload-Expires": upload.expires_header},
+        )
+    return Lease(upload, token)
+
+
+class _Wait:
+    """One request's wait for a lease: ask the holder to let go, then look again when it says so, and now and then.
+
+    1. The claim failed. 2. Ask the holder. 3. Listen. 4. Claim again: whatever was released before 3 is seen now,
+    whatever is released after it is heard. 5. Wait until something is heard or it is time to look: a holder that died
+    says nothing.
+    """
+
+    def __init__(self, upload_id: uuid.UUID, seconds: float) -> None:
+        self._upload_id = upload_id
+        self._deadline = time.monotonic() + seconds
+        self._listener = ReleaseListener(upload_id)
+
+    def __enter__(self) -> "_Wait":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._listener.close()
+
+    def turn(self) -> None:
+        """Return when it is time to try once more. Raises UploadLockedError when the time is over, and what
+        `upload_find` raises when that is why nobody gets the lease.
+        """
+        if not Upload.objects.ask_for(self._upload_id) and upload_find(upload_id=self._upload_id).is_final:
+            raise UploadFinalError
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise UploadLockedError(headers={"Retry-After": "1"})
+        if self._listener.listens:
+            self._listener.wait(min(left, _POLL_SECONDS))
+        else:
+            self._listener.listen()
+
+
+def lease_return(lease: Lease) -> None:
+    """Give the lease back, unless that happened with the last commit."""
+    if lease.held:
+        Upload.objects.release(lease.upload_id, lease.token)
+        lease.given_back()
