@@ -86,7 +86,7 @@ class UploadAdmin(NeverByHand, ModelAdmin):  # type: ignore[misc]
     @display(description="size", ordering="length")
     def human_length(self, upload: Upload) -> str:
         """Bytes as people read them."""
-        return filesizeformat(upload.length)
+        return filesizeformat(upload.reserved if upload.length is None else upload.length)
 
     @display(description="held by", ordering="lease_instance", empty_value="nobody")
     def holder(self, upload: Upload) -> str | None:

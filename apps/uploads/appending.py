@@ -6,7 +6,6 @@ Nothing here waits long, holds a database connection while bytes flow, or acknow
 import time
 import uuid
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -19,66 +18,50 @@ from apps.lifecycle import drain
 from apps.transfers.models import File
 from apps.transfers.rules import FileState
 from apps.uploads.errors import UploadLeaseLostError
+from apps.uploads.keeping import leases
+from apps.uploads.leasing import Lease
 from apps.uploads.models import Part, Upload
-from apps.uploads.ports import BlobStore, ByteSource, Writer
-from apps.uploads.rules import Pause, commit_due, part_key
+from apps.uploads.ports import BlobStore, ByteSource, StoreError, Writer
+from apps.uploads.rules import Checksum, Pause, commit_due, part_key
 
 logger = structlog.get_logger(__name__)
 
 BLOCK_BYTES = 2**20
-LOOK_SECONDS = (
-    0.5  # how often a holder looks up: is it wanted, does the instance drain, does the lease need renewing
-)
+# How often a holder looks up: is it wanted, does the instance drain. The lease is renewed each time.
+LOOK_SECONDS = 0.3
+ALONE_EXPIRES_SECONDS = 120  # how long what a killed instance had of a plain PUT is left lying
 
 
-@dataclass
-class Lease:
-    """The right to append to one upload, as held by one request. `upload` is kept as the holder's own writes make
-    it: while the lease stands nobody else moves its offset.
-    """
-
-    upload: Upload
-    token: uuid.UUID
-    held: bool = True
-
-    @property
-    def upload_id(self) -> uuid.UUID:
-        return self.upload.pk
-
-    @property
-    def offset(self) -> int:
-        return self.upload.offset
-
-    def given_back(self) -> None:
-        """Remember that the row names no holder any more."""
-        self.held, self.upload.lease_token, self.upload.lease_until = False, None, None
-
-
-def commit_part(*, lease: Lease, key: str, size: int, release: bool = False) -> None:
+def commit_part(
+    *, lease: Lease, key: str, size: int, release: bool = False, expires_seconds: float | None = None
+) -> None:
     """Move the offset over a part that is durable in the store; the last one hands the file to processing.
 
     One transaction, and one statement unless it is the last part: the conditional UPDATE decides, so a holder whose
-    lease is gone writes nothing at all. `release` gives the lease back with it. Raises UploadLeaseLostError. Gives
-    the database connection back.
+    lease is gone writes nothing at all. `release` gives the lease back with it. `expires_seconds` is how long the next
+    byte is waited for, UPLOAD_EXPIRES_SECONDS if not given. Raises UploadLeaseLostError. Gives the database connection
+    back.
     """
     upload = lease.upload
     part = Part(upload_id=upload.pk, offset=upload.offset, size=size, key=key)
-    expires_at = timezone.now() + timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS)
+    expires_at = timezone.now() + timedelta(seconds=expires_seconds or settings.UPLOAD_EXPIRES_SECONDS)
     lease_seconds = None if release else settings.LEASE_SECONDS
-    whole = upload.offset + size == upload.length
+    whole_file = upload.file_id if upload.offset + size == upload.length else None
     try:
-        with transaction.atomic() if whole else nullcontext():
+        with transaction.atomic() if whole_file else nullcontext():
             if not Upload.objects.advance(
                 part, lease.token, expires_at=expires_at, lease_seconds=lease_seconds
             ):
                 raise UploadLeaseLostError
-            if whole:
-                file_hand_over(file_id=upload.file_id)
+            if whole_file:
+                file_hand_over(file_id=whole_file)
     finally:
         connection.close()
     upload.offset, upload.expires_at = upload.offset + size, expires_at
     if release:
         lease.given_back()
+    else:
+        lease.renewed()
 
 
 def file_hand_over(*, file_id: uuid.UUID) -> None:
@@ -88,13 +71,30 @@ def file_hand_over(*, file_id: uuid.UUID) -> None:
 
 
 class Appending:
-    """The loop of one PATCH (or of a creation with a body): take, write, commit, look up, until told to stop."""
+    """The loop of one PATCH (or of a creation with a body): take, write, commit, look up, until told to stop.
 
-    def __init__(self, *, lease: Lease, source: ByteSource, store: BlobStore, announced: int | None) -> None:
-        """`announced` is the body's length in bytes, or None for a chunked body."""
+    With a checksum nothing is committed before the whole body is there and verified: it is one part, or none.
+    """
+
+    def __init__(
+        self,
+        *,
+        lease: Lease,
+        source: ByteSource,
+        store: BlobStore,
+        announced: int | None,
+        checksum: Checksum | None = None,
+        alone: bool = False,
+    ) -> None:
+        """`announced` is the body's length in bytes, or None for a chunked body. `alone`: no other request can go on
+        where this one ends (a plain PUT), so it hands over to nobody.
+        """
         self._lease = lease
         self._source = source
         self._store = store
+        self._checksum = checksum
+        self._digest = checksum.begin() if checksum else None
+        self._alone = alone
         self._end = None if announced is None else lease.offset + announced
         self._writer: Writer | None = None
         self._key = ""
@@ -106,15 +106,45 @@ class Appending:
         UploadLeaseLostError, StoreError or StoreFullError, and then everything committed before stands.
         """
         try:
-            while (pause := self._step()) is None:
-                pass
-            self._commit()
+            with leases.kept(self._lease):
+                while (pause := self._step()) is None:
+                    pass
+                pause = self._verified(pause)
+                # With the last bytes the lease goes back, in the same statement: somebody may be waiting for it.
+                self._commit(last=True)
             return pause
+        except StoreError as error:
+            if self._is_mine():
+                raise
+            raise UploadLeaseLostError from error
         finally:
             self._discard()
 
+    def _is_mine(self) -> bool:
+        """Whether the lease stands. With the lease the upload may be gone, and its folder under our hands: then nothing
+        is wrong with the store.
+        """
+        try:
+            return self._renewed() is not None
+        finally:
+            connection.close()
+
+    def _renewed(self) -> bool | None:
+        """Whether somebody waits for the lease, which lasts longer now; None when it was lost."""
+        lease = self._lease
+        return Upload.objects.look(lease.upload_id, lease.token, seconds=settings.LEASE_SECONDS)
+
+    def _verified(self, pause: Pause) -> Pause:
+        """A body that is not whole, or not what its checksum says, leaves nothing behind."""
+        if self._checksum is None or self._digest is None:
+            return pause
+        if pause is Pause.COMPLETE and self._digest.digest() == self._checksum.expected:
+            return pause
+        self._discard()
+        return Pause.MISMATCH if pause is Pause.COMPLETE else pause
+
     def _step(self) -> Pause | None:
-        left = self._lease.upload.length - self._lease.offset - self._pending_bytes
+        left = self._lease.upload.room - self._pending_bytes
         # One byte more than there is room for: a body that lies about its length is found out, not cut off.
         block = self._source.take(min(BLOCK_BYTES, left + 1), LOOK_SECONDS)
         if block is None:
@@ -146,12 +176,14 @@ class Appending:
             self._writer = self._store.open_part(self._lease.upload_id, self._key)
             self._part_began = time.monotonic()
         self._writer.write(block)
+        if self._digest is not None:
+            self._digest.update(block)
         self._pending_bytes += len(block)
         self._last_byte = time.monotonic()
 
     def _look_up(self) -> Pause | None:
         now = time.monotonic()
-        if commit_due(
+        if self._checksum is None and commit_due(
             self._pending_bytes,
             now - self._part_began,
             commit_bytes=settings.COMMIT_BYTES,
@@ -162,22 +194,22 @@ class Appending:
         if not self._lease.held or now - self._last_look < LOOK_SECONDS:
             return None
         self._last_look = now
-        if drain.should_hand_over():
+        if drain.should_hand_over() and not self._alone:
             return Pause.DRAINING
-        return Pause.WANTED if self._wanted() else None
+        return Pause.WANTED if self._wanted() and not self._alone else None
 
     def _wanted(self) -> bool:
         """Renew the lease and see whether somebody waits for it. Raises UploadLeaseLostError."""
         try:
-            if not Upload.objects.renew(
-                self._lease.upload_id, self._lease.token, seconds=settings.LEASE_SECONDS
-            ):
-                raise UploadLeaseLostError
-            return Upload.objects.filter(pk=self._lease.upload_id, lease_wanted=True).exists()
+            wanted = self._renewed()
         finally:
             connection.close()
+        if wanted is None:
+            raise UploadLeaseLostError
+        self._lease.renewed()
+        return wanted
 
-    def _commit(self) -> None:
+    def _commit(self, *, last: bool = False) -> None:
         """1. The store makes the part durable. 2. The database moves the offset over it. In this order a crash
         between the two leaves an unnamed part, never an acknowledged byte that is not there.
         """
@@ -187,8 +219,11 @@ class Appending:
         # From here on the part is nobody's to remove: when the answer to a COMMIT is lost, the row may name it.
         size, self._writer, self._pending_bytes = self._pending_bytes, None, 0
         # With the body's last byte nothing is left to append: the lease goes back in the same statement.
-        last = self._lease.offset + size == self._end
-        commit_part(lease=self._lease, key=self._key, size=size, release=last)
+        last = last or self._lease.offset + size == self._end
+        expires_seconds = ALONE_EXPIRES_SECONDS if self._alone else None
+        commit_part(
+            lease=self._lease, key=self._key, size=size, release=last, expires_seconds=expires_seconds
+        )
 
     def _discard(self) -> None:
         if self._writer is not None:

@@ -6,44 +6,60 @@ all n bytes are there, which would keep a slow client's bytes out of the store, 
 
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from apps.uploads.ports import ByteSource
 from apps.uploads.rules import whole_number
 
-BUFFER_BYTES = 2**20
+# Half a MiB takes as much from a full socket as more would, and every upload that an instance carries has one.
+BUFFER_BYTES = 2**19
 _END = memoryview(b"")
 
 
 @contextmanager
-def body_source(environ: Mapping[str, Any]) -> Iterator[ByteSource]:
-    """The best source this server offers: the socket, else `wsgi.input`. The socket is given back as it was."""
+def body_source(environ: MutableMapping[str, Any], *, wanted: bool = True) -> Iterator[ByteSource]:
+    """The best source this server offers: the socket, else `wsgi.input`. The socket is given back as it was.
+
+    `wanted`: a client that waits for a word before it sends (Expect: 100-continue) is given it now.
+    """
     length_reader = getattr(environ.get("wsgi.input"), "reader", None)
     connection: socket.socket | None = environ.get("gunicorn.socket")
     if connection is None or type(length_reader).__name__ != "LengthReader":
         yield StreamBody(environ["wsgi.input"], whole_number(environ.get("CONTENT_LENGTH")) or 0)
         return
     try:
+        if wanted and waits_for_a_word(environ):
+            environ["HTTP_EXPECT"] = ""  # said once
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         yield SocketBody(connection, length_reader)
     finally:
         with suppress(OSError):
             connection.settimeout(None)
 
 
-def discard_body(environ: Mapping[str, Any], *, most_bytes: int, most_seconds: float) -> None:
+def waits_for_a_word(environ: MutableMapping[str, Any]) -> bool:
+    """Whether the client sends nothing before it is told to; apps.lifecycle.hooks keeps gunicorn from telling it."""
+    return str(environ.get("HTTP_EXPECT", "")).lower() == "100-continue"
+
+
+def discard_body(environ: MutableMapping[str, Any], *, most_bytes: int, most_seconds: float) -> None:
     """Take what is left of a refused request's body, within limits.
 
     A server that answers and closes while the client still sends makes the proxy report a broken connection (502)
-    instead of the answer: a final refusal would look like something to try again.
+    instead of the answer: a final refusal would look like something to try again. One that waits for a word before it
+    sends hears the refusal instead, unless it has lost patience already.
     """
-    until = time.monotonic() + most_seconds
-    with body_source(environ) as source:
+    until, waits = time.monotonic() + most_seconds, waits_for_a_word(environ)
+    with body_source(environ, wanted=False) as source:
         while most_bytes > 0 and time.monotonic() < until:
-            block = source.take(BUFFER_BYTES, 0.2)
+            block = source.take(BUFFER_BYTES, 0.01 if waits else 0.2)
+            if block is None and waits:
+                return
             if block is not None and not len(block):
                 return
+            waits = False
             most_bytes -= len(block or b"")
 
 

@@ -83,6 +83,24 @@ class UploadFinishedError(UploadError):
     message = "This upload is finished; remove the file from its transfer instead."
 
 
+class TransferTooLargeError(UploadError):
+    """The transfer's files together are over MAX_TRANSFER_BYTES; `max_bytes` says how much it may hold."""
+
+    code = "transfer_too_large"
+    status = 413
+    message = "This transfer's files together are larger than this site takes."
+    what_to_do = "Make another transfer for the rest, or remove a file from this one."
+
+
+class QuotaExceededError(UploadError):
+    """What this sender has here would be over the quota; `max_bytes` says how much that is."""
+
+    code = "quota_exceeded"
+    status = 413
+    message = "This is more than you may have here at one time."
+    what_to_do = "Remove older transfers, or wait until they expire."
+
+
 class StorageFullError(UploadError):
     """No space left. The upload can go on later."""
 
@@ -147,3 +165,124 @@ class UploadMetadataError(UploadError):
     code = "upload_metadata_invalid"
     status = 400
     message = "Upload-Metadata cannot be read."
+
+
+class UploadLengthFixedError(UploadError):
+    """An upload's length is said once; `length` is what it is."""
+
+    code = "upload_length_fixed"
+    status = 400
+    message = "This upload's length is known already and cannot be changed."
+
+
+class UploadChecksumError(UploadError):
+    """Upload-Checksum names an algorithm we do not know, or no checksum at all."""
+
+    code = "upload_checksum_invalid"
+    status = 400
+    message = "Upload-Checksum cannot be read."
+
+
+class UploadMismatchError(UploadError):
+    """The chunk is not what its checksum says. None of it is kept."""
+
+    code = "upload_checksum_mismatch"
+    status = 460  # of the protocol's own making
+    message = "The bytes that arrived are not those that the checksum was made of."
+    what_to_do = "Send the chunk again; nothing of it was kept."
+
+
+class UploadChunkTooLargeError(UploadError):
+    """A chunk with a checksum is kept only as a whole; `max_bytes` says how long it may be."""
+
+    code = "upload_chunk_too_large"
+    status = 413
+    message = "A chunk with a checksum cannot be as long as that."
+    what_to_do = "Send it in smaller chunks."
+
+
+class UploadConcatError(UploadError):
+    """Upload-Concat breaks the protocol."""
+
+    code = "upload_concat_invalid"
+    status = 400
+    message = "Upload-Concat cannot be read."
+
+
+class UploadFinalError(UploadError):
+    """A final upload's bytes are its partial ones'; it takes none itself."""
+
+    code = "upload_final"
+    status = 403
+    message = "A final upload takes no bytes."
+
+
+class UploadUsedError(UploadError):
+    """A partial upload that went into a file is the file's."""
+
+    code = "upload_used"
+    status = 403
+    message = "This partial upload has become part of a file; terminate the final upload instead."
+
+
+class PartialUnfinishedError(UploadError):
+    """A file is made of whole partial uploads only; `uploads` names those that are not."""
+
+    code = "partial_unfinished"
+    status = 409
+    message = "A partial upload has not arrived whole yet."
+    what_to_do = "Finish the partial uploads first."
+
+
+class PartialUsedError(UploadError):
+    """Each partial upload goes into one file; `uploads` names those that have."""
+
+    code = "partial_used"
+    status = 409
+    message = "A partial upload has become part of another file."
+    what_to_do = "Send its bytes again, as another partial upload."
+
+
+class TooManyPartialsError(UploadError):
+    """Partial uploads that wait for their final one; `max_partials` says how many may."""
+
+    code = "too_many_partials"
+    status = 409
+    message = "This transfer has too many partial uploads that no final one was made of."
+    what_to_do = "Make the final uploads, or terminate partial ones."
+
+
+class PutBrokenError(UploadError):
+    """A plain PUT did not arrive whole, and nothing can go on where it ended."""
+
+    code = "put_incomplete"
+    status = 400
+    message = "The file did not arrive whole; nothing of it was kept."
+    what_to_do = "Send it again; with a tus client a broken upload goes on."
+
+
+class PutLengthError(UploadError):
+    """A PUT whose length nobody knows: cut off, it would look like a whole one."""
+
+    code = "put_length"
+    status = 411
+    message = "How long the file is must be said beforehand, or one that was cut off would look whole."
+    what_to_do = "Save it to a file and send that: curl -T FILE."
+
+
+class PutRangeError(UploadError):
+    """A plain PUT brings the whole file."""
+
+    code = "put_range"
+    status = 400
+    message = "A PUT cannot go on where another one ended."
+    what_to_do = "Send the whole file; with a tus client a broken upload goes on."
+
+
+class PutNameError(UploadError):
+    """What stands last in the address cannot be a file's name."""
+
+    code = "put_name"
+    status = 400
+    message = "The file needs a name."
+    what_to_do = "End the address with /, or with the name to give the file."

@@ -1,9 +1,6 @@
-"""Owns the use cases of uploads: create, append, settle the offset, terminate, expire. Knows nothing of HTTP."""
+"""Owns the use cases of uploads: create, append, settle the offset, terminate. Knows nothing of HTTP."""
 
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import structlog
@@ -14,44 +11,49 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.common.enqueue import enqueue
 from apps.transfers.models import File, Transfer
-from apps.transfers.rules import FileState
 from apps.transfers.services import file_add, transfer_create
-from apps.uploads.appending import Appending, Lease, file_hand_over
+from apps.uploads.appending import ALONE_EXPIRES_SECONDS, Appending, file_hand_over
 from apps.uploads.errors import (
-    StorageFullError,
-    StorageUnavailableError,
-    UploadExpiredError,
-    UploadFinishedError,
+    UploadChunkTooLargeError,
     UploadInterruptedError,
     UploadLeaseLostError,
     UploadLockedError,
-    UploadNotFoundError,
-    UploadOffsetConflictError,
+    UploadMismatchError,
     UploadTooLongError,
+    UploadUsedError,
 )
+from apps.uploads.growing import upload_fix_length, upload_grow
+from apps.uploads.leasing import Lease, lease_return, lease_take, upload_find
 from apps.uploads.models import Upload
-from apps.uploads.ports import ByteSource, StoreError, StoreFullError
-from apps.uploads.rules import Metadata, Pause, room_left
+from apps.uploads.ports import ByteSource
+from apps.uploads.reserve import check_reserve, free_bytes, store_errors
+from apps.uploads.room import Payer, room_questions
+from apps.uploads.rules import CHECKSUM_MAX_BYTES, Checksum, Metadata, Pause
 from apps.uploads.store import blob_store
 
 logger = structlog.get_logger(__name__)
 
-_POLL_SECONDS = 0.1  # between two looks at a lease that somebody else holds
 
+def upload_create(
+    *,
+    transfer: Transfer,
+    length: int | None,
+    metadata: Metadata,
+    address: str = "",
+    reserved: int = 0,
+    alone: bool = False,
+) -> Upload:
+    """A new upload and its file, in one transaction. `length` is in bytes, None while nobody knows it: then room is
+    kept for `reserved` bytes. `address` is the client's, `alone` as for `Appending`.
 
-def upload_create(*, transfer: Transfer, length: int, metadata: Metadata) -> Upload:
-    """A new upload and its file, in one transaction. `length` is in bytes.
-
-    Raises what `file_add` raises (too large, too many files, transfer expired) and StorageFullError.
+    Raises what `file_add` raises (too large, too many files, transfer expired) and what `room_questions` do when asked.
     """
-    expires_at = timezone.now() + timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS)
-    upload = Upload(length=length, metadata=metadata.raw, expires_at=expires_at)
+    size = reserved if length is None else length
+    upload = upload_new(transfer=transfer, length=length, reserved=size, metadata=metadata, address=address)
+    if alone:
+        upload.expires_at = timezone.now() + timedelta(seconds=ALONE_EXPIRES_SECONDS)
 
     def with_it(file: File) -> None:
-        # A file this site never takes has been told so by now. Parts and the assembled blob lie side by side for a
-        # moment: twice the length must fit.
-        with _store_errors():
-            _check_room(2 * length)
         upload.file = file
         upload.save(force_insert=True)
         if length == 0:
@@ -60,176 +62,145 @@ def upload_create(*, transfer: Transfer, length: int, metadata: Metadata) -> Upl
     file_add(
         transfer=transfer,
         name=metadata.name,
-        size=length,
+        size=size,
         claimed_type=metadata.type,
         expected_sha256=metadata.sha256,
         with_it=with_it,
+        questions=room_questions(
+            transfer=transfer, payer=Payer(upload.owner_id, upload.address), free_bytes=free_bytes()
+        ),
     )
     return upload
 
 
-def upload_create_alone(*, owner: User | None, length: int, metadata: Metadata) -> tuple[Upload, str]:
+def upload_new(
+    *, transfer: Transfer, length: int | None, reserved: int, metadata: Metadata, address: str
+) -> Upload:
+    """An upload that is not saved yet; who pays for its room is decided."""
+    payer = Payer.of(transfer, address)
+    return Upload(
+        transfer=transfer,
+        length=length,
+        reserved=reserved,
+        owner_id=payer.owner_id,
+        address=payer.address,
+        metadata=metadata.raw,
+        expires_at=timezone.now() + timedelta(seconds=settings.UPLOAD_EXPIRES_SECONDS),
+    )
+
+
+def upload_create_alone(
+    *, owner: User | None, length: int | None, metadata: Metadata, address: str = "", reserved: int = 0
+) -> tuple[Upload, str]:
     """A new upload in a new transfer of its own, and the sender's secret. Refused, it leaves no transfer behind."""
     with transaction.atomic():
         transfer, secret = transfer_create(owner=owner)
-        return upload_create(transfer=transfer, length=length, metadata=metadata), secret
-
-
-def upload_find(*, upload_id: uuid.UUID) -> Upload:
-    """The upload with its file and transfer. Raises UploadNotFoundError and UploadExpiredError."""
-    upload = Upload.objects.select_related("file__transfer").filter(pk=upload_id).first()
-    if upload is None:
-        raise UploadNotFoundError
-    now = timezone.now()
-    unfinished = upload.offset < upload.length
-    if upload.file.transfer.expires_at < now or (unfinished and upload.expires_at < now):
-        raise UploadExpiredError
-    return upload
-
-
-def upload_settle(*, upload_id: uuid.UUID, wait_seconds: float) -> Upload:
-    """The upload at an offset that the next append is accepted at: nobody holds its lease.
-
-    Raises UploadNotFoundError, UploadExpiredError and, when the holder does not let go in time, UploadLockedError.
-    """
-    deadline = time.monotonic() + wait_seconds
-    while True:
-        upload_find(upload_id=upload_id)
-        if Upload.objects.settle(upload_id):
-            # Read after the lease was taken away: a commit between the two reads cannot be missed.
-            return upload_find(upload_id=upload_id)
-        _wait_for_lease(upload_id, deadline)
-
-
-def _wait_for_lease(upload_id: uuid.UUID, deadline: float) -> None:
-    Upload.objects.ask_for(upload_id)
-    connection.close()
-    if time.monotonic() >= deadline:
-        raise UploadLockedError(headers={"Retry-After": "1"})
-    time.sleep(_POLL_SECONDS)
-
-
-def lease_take(*, upload_id: uuid.UUID, offset: int) -> Lease:
-    """The lease on an upload that stands at `offset`. Asks a present holder to let go and waits for it.
-
-    Raises UploadNotFoundError, UploadExpiredError, UploadLockedError and UploadOffsetConflictError.
-    """
-    deadline = time.monotonic() + settings.LEASE_WAIT_SECONDS
-    token, seconds = uuid.uuid4(), settings.LEASE_SECONDS
-    while not (upload := Upload.objects.claim(upload_id, token, instance=settings.INSTANCE, seconds=seconds)):
-        # Why not? Unknown or expired is told by the next line; else somebody holds it.
-        upload_find(upload_id=upload_id)
-        _wait_for_lease(upload_id, deadline)
-    if upload.offset != offset:
-        Upload.objects.release(upload_id, token)
-        raise UploadOffsetConflictError(
-            data={"offset": upload.offset}, headers={"Upload-Offset": str(upload.offset)}
+        upload = upload_create(
+            transfer=transfer, length=length, metadata=metadata, address=address, reserved=reserved
         )
-    return Lease(upload, token)
+    return upload, secret
 
 
-def _lease_return(lease: Lease) -> None:
-    if lease.held:
-        Upload.objects.release(lease.upload_id, lease.token)
-        lease.given_back()
+def upload_append(
+    *,
+    upload_id: uuid.UUID,
+    offset: int,
+    announced: int | None,
+    source: ByteSource,
+    length: int | None = None,
+    checksum: Checksum | None = None,
+    alone: bool = False,
+) -> Upload:
+    """Append a request's body of `announced` bytes (None: nobody knows) at `offset`. `length` is the whole upload's if
+    the request says so, `checksum` the body's, `alone` as for `Appending`.
 
-
-def upload_append(*, upload_id: uuid.UUID, offset: int, announced: int | None, source: ByteSource) -> Upload:
-    """Append a request's body at `offset`. `announced` is its length in bytes, None if it did not say.
-
-    Raises the refusals of `lease_take`, UploadTooLongError, UploadInterruptedError (what arrived is kept),
-    UploadLeaseLostError, StorageFullError and StorageUnavailableError.
+    Raises the refusals of `lease_take` and of `upload_grow` and `upload_fix_length`,
+    UploadTooLongError, UploadChunkTooLargeError, UploadInterruptedError (what arrived is kept, unless there is a
+    checksum), UploadMismatchError, UploadLeaseLostError, StorageFullError and StorageUnavailableError.
     """
-    with _store_errors():
-        _check_room(0)
+    if checksum and (announced or 0) > CHECKSUM_MAX_BYTES:
+        raise UploadChunkTooLargeError(data={"max_bytes": CHECKSUM_MAX_BYTES})
+    check_reserve()
     lease = lease_take(upload_id=upload_id, offset=offset)
     try:
-        room = room_left(lease.upload.length, offset)
-        if announced is not None and announced > room:
-            raise UploadTooLongError(data={"room": room})
+        _make_room(lease, announced or 0, length)
         connection.close()
-        with _store_errors():
-            pause = Appending(lease=lease, source=source, store=blob_store(), announced=announced).run()
+        with store_errors():
+            pause = Appending(
+                lease=lease,
+                source=source,
+                store=blob_store(),
+                announced=announced,
+                checksum=checksum,
+                alone=alone,
+            ).run()
     finally:
-        _lease_return(lease)
+        lease_return(lease)
     _raise_for(pause, lease)
     return lease.upload
 
 
+def _make_room(lease: Lease, announced: int, length: int | None) -> None:
+    """See that the body fits, before a byte of it is taken. A refusal changes neither length nor room."""
+    upload = lease.upload
+    if length is not None:
+        if upload.length is None and 0 <= length - upload.offset < announced:
+            raise UploadTooLongError(data={"room": length - upload.offset})
+        upload_fix_length(lease=lease, length=length)
+    elif upload.length is None and announced > upload.room:
+        upload_grow(lease=lease, size=upload.offset + announced)
+    if announced > upload.room:
+        raise UploadTooLongError(data={"room": upload.room})
+
+
 def _raise_for(pause: Pause, lease: Lease) -> None:
-    """Say why an append ended early; what had arrived by then is committed."""
+    """Say why an append ended early; what had arrived by then is committed, unless it had to be verified."""
     if pause is Pause.COMPLETE:
         return
     logger.info("append_paused", upload=str(lease.upload_id), why=pause.value, offset=lease.offset)
-    headers = {"Upload-Offset": str(lease.offset), "Retry-After": "1"}
+    headers = {"Upload-Offset": str(lease.offset), "Upload-Expires": lease.upload.expires_header}
     if pause is Pause.TOO_LONG:
-        raise UploadTooLongError(data={"room": room_left(lease.upload.length, lease.offset)})
+        raise UploadTooLongError(data={"room": lease.upload.room}, headers=headers)
+    if pause is Pause.MISMATCH:
+        raise UploadMismatchError(data={"offset": lease.offset}, headers=headers)
+    headers["Retry-After"] = "1"
     if pause is Pause.WANTED:
         raise UploadLeaseLostError(headers=headers)
     raise UploadInterruptedError(data={"why": pause.value, "offset": lease.offset}, headers=headers)
 
 
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    """The store's errors in our words; the cause goes to the log, not to the client."""
-    try:
-        yield
-    except StoreFullError as error:
-        raise StorageFullError from error
-    except StoreError as error:
-        logger.error("store_failed", exc_info=True)
-        raise StorageUnavailableError(headers={"Retry-After": "5"}) from error
-
-
-def _check_room(size: int) -> None:
-    free = blob_store().free_bytes()
-    if free is not None and free - settings.MIN_FREE_BYTES < size:
-        raise StoreFullError("less than the reserve is free")
-
-
 def upload_terminate(*, upload_id: uuid.UUID) -> None:
-    """Forget an unfinished upload: its rows now, its bytes right after.
+    """Forget an upload, finished or not, and its file: the rows now, the bytes right after.
 
-    Raises UploadNotFoundError, UploadExpiredError, UploadLockedError while somebody appends, and UploadFinishedError
-    once the file has arrived whole.
+    Raises UploadNotFoundError, UploadExpiredError, UploadLockedError while somebody appends, and UploadUsedError for a
+    partial upload that has become part of a file.
     """
     upload_find(upload_id=upload_id)
     with transaction.atomic():
-        # 1. Lock the row if nobody claimed it meanwhile: from here on no append can commit. 2. Ask the file's state,
-        # which only the last commit changes. 3. Delete.
+        # 1. Lock the row if nobody claimed it meanwhile: from here on no append can commit. 2. Ask what has become of
+        # it, which only the last commit or a final upload changes. 3. Delete.
         free = Upload.objects.free().select_for_update(of=("self",)).filter(pk=upload_id).first()
         if free is None:
             raise UploadLockedError(headers={"Retry-After": "1"})
-        _unfinished_delete(free)
+        upload_delete_locked(free)
+    hidden_forget(free)
 
 
-def _unfinished_delete(locked: Upload) -> None:
-    """Delete a file that is still arriving; its upload's row is locked by the caller's transaction."""
-    file = File.objects.get(pk=locked.file_id)
-    if file.state != FileState.UPLOADING:
-        raise UploadFinishedError
-    file.delete()
-    enqueue("processing.discard", {"blob_keys": [], "upload_ids": [str(locked.pk)]})
+def upload_delete_locked(locked: Upload) -> None:
+    """Delete an upload, its file and what it is made of; its row is locked by the caller's transaction."""
+    if locked.is_partial and locked.final_id is not None:
+        raise UploadUsedError
+    file = File.objects.filter(upload=locked).select_for_update(of=("self",)).first()
+    upload_ids = [locked.pk, *locked.partials.values_list("pk", flat=True)]
+    blob_keys = [file.blob_key] if file and file.blob_key else []
+    (file or locked).delete()
+    enqueue("processing.discard", {"blob_keys": blob_keys, "upload_ids": [str(each) for each in upload_ids]})
 
 
-def uploads_expire(*, most: int = 500) -> int:
-    """Remove unfinished uploads that waited too long, at most `most` of them; returns how many.
-
-    An upload that is being appended to is left alone: its lease is not free.
-    """
-    due = list(Upload.objects.expired(timezone.now()).free().values_list("pk", flat=True)[:most])
-    return sum(_expire_one(upload_id) for upload_id in due)
-
-
-def _expire_one(upload_id: uuid.UUID) -> bool:
-    """Remove one of them, unless it was taken up again or somebody else is at it."""
-    with transaction.atomic():
-        free = Upload.objects.expired(timezone.now()).free().select_for_update(skip_locked=True)
-        upload = free.filter(pk=upload_id).first()
-        if upload is None:
-            return False
-        _unfinished_delete(upload)
-    return True
+def hidden_forget(upload: Upload) -> None:
+    """Remove the transfer that was made for this upload alone, if it is empty now and nobody was told of it."""
+    if upload.transfer_id is not None:
+        Transfer.objects.hidden().filter(pk=upload.transfer_id, uploads=None, files=None).delete()
 
 
 def sender_of(user: object) -> User | None:

@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from apps.uploads import views
+from apps.uploads.views import tus
 
 urlpatterns = [
-    path("files", views.collection),
-    path("files/", views.collection),
-    path("files/<uuid:upload_id>", views.resource),
-    path("files/<path:rest>", views.unknown),
+    path("files", tus.collection),
+    path("files/", tus.collection),
+    path("files/<uuid:upload_id>", tus.upload),
+    path("files/<path:rest>", tus.unknown),
 ]

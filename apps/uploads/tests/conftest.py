@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import timezone
 
+from apps.uploads.tests.client import Tus
+
 if TYPE_CHECKING:
     from apps.transfers.models import Transfer
     from apps.uploads.models import Upload
@@ -72,8 +74,9 @@ def staged(upload_id: uuid.UUID) -> bytes:
     from apps.uploads.ports import PartRef
     from apps.uploads.store import blob_store
 
-    parts = [PartRef(p.key, p.size) for p in Part.objects.filter(upload_id=upload_id).order_by("offset")]
-    return b"".join(bytes(block) for block in blob_store().read_parts(upload_id, parts))
+    found = Part.objects.filter(upload_id=upload_id).order_by("offset")
+    parts = [PartRef(part.upload_id, part.key, part.size) for part in found]
+    return b"".join(bytes(block) for block in blob_store().read_parts(parts))
 
 
 @pytest.fixture
@@ -82,3 +85,8 @@ def doorbell(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, .
     rung: list[tuple[str, tuple[object, ...]]] = []
     monkeypatch.setattr("apps.common.enqueue._send", lambda name, args: rung.append((name, args)))
     return rung
+
+
+@pytest.fixture
+def tus(store_root: Path) -> Tus:
+    return Tus()

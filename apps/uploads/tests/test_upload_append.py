@@ -5,14 +5,16 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
 from apps.lifecycle import drain
+from apps.transfers.models import File
 from apps.transfers.rules import FileState
-from apps.uploads.appending import Lease, commit_part
+from apps.uploads.appending import commit_part
 from apps.uploads.errors import (
     StorageFullError,
     UploadError,
@@ -24,14 +26,20 @@ from apps.uploads.errors import (
     UploadOffsetConflictError,
     UploadTooLongError,
 )
+from apps.uploads.leasing import Lease, lease_take, upload_settle
 from apps.uploads.models import Part, Upload
-from apps.uploads.services import lease_take, upload_append, upload_settle
+from apps.uploads.services import upload_append
 from apps.uploads.store import blob_store
 from apps.uploads.tests.conftest import Body, staged
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAIT = 0.5  # seconds
 MakeUpload = Callable[..., Upload]
+
+
+def file_of(upload: Upload) -> File:
+    assert upload.file is not None
+    return upload.file
 
 
 def append(upload: Upload, body: Body, offset: int = 0, announced: int | None = None) -> Upload:
@@ -47,8 +55,8 @@ def test_a_whole_body_becomes_a_part_and_the_offset(make_upload: MakeUpload) -> 
 
 def test_the_last_byte_hands_the_file_to_processing(make_upload: MakeUpload, doorbell: list[object]) -> None:
     upload = append(make_upload(5), Body(b"hello"), announced=5)
-    upload.file.refresh_from_db()
-    assert upload.file.state == FileState.PROCESSING
+    file_of(upload).refresh_from_db()
+    assert file_of(upload).state == FileState.PROCESSING
     assert doorbell == [("processing.process_file", (str(upload.file_id),))]
 
 
@@ -56,7 +64,7 @@ def test_a_file_that_is_not_whole_yet_rings_no_doorbell(
     make_upload: MakeUpload, doorbell: list[object]
 ) -> None:
     upload = append(make_upload(6), Body(b"hello"), announced=5)
-    assert upload.file.state == FileState.UPLOADING
+    assert file_of(upload).state == FileState.UPLOADING
     assert doorbell == []
 
 
@@ -67,11 +75,15 @@ def test_many_small_appends_add_up(make_upload: MakeUpload) -> None:
     assert staged(upload.pk) == b"".join(b"%05d" % offset for offset in range(0, 100, 5))
 
 
-def test_a_thousand_small_appends_add_up(make_upload: MakeUpload, settings) -> None:
+def test_a_thousand_small_appends_add_up_and_cannot_bring_more_than_was_announced(
+    make_upload: MakeUpload, settings
+) -> None:
     settings.FSYNC = False
     upload = make_upload(5000)
     for offset in range(0, 5000, 5):
         append(upload, Body(b"%05d" % offset), offset=offset, announced=5)
+    with pytest.raises(UploadTooLongError):
+        append(upload, Body(b"x"), offset=5000, announced=1)
     assert staged(upload.pk) == b"".join(b"%05d" % offset for offset in range(0, 5000, 5))
 
 
@@ -158,7 +170,7 @@ def test_a_body_that_lies_about_its_length_is_refused_and_not_cut_off(make_uploa
     with pytest.raises(UploadTooLongError):
         append(upload, Body(b"hello"), announced=None)
     upload.refresh_from_db()
-    assert (upload.offset, upload.file.state) == (0, FileState.UPLOADING)
+    assert (upload.offset, file_of(upload).state) == (0, FileState.UPLOADING)
 
 
 def test_an_unknown_upload_is_not_found() -> None:
@@ -174,8 +186,8 @@ def test_an_upload_that_waited_too_long_is_expired(make_upload: MakeUpload) -> N
 
 def test_an_upload_of_an_expired_transfer_is_expired(make_upload: MakeUpload) -> None:
     upload = make_upload(10)
-    upload.file.transfer.expires_at = timezone.now() - timedelta(seconds=1)
-    upload.file.transfer.save()
+    file_of(upload).transfer.expires_at = timezone.now() - timedelta(seconds=1)
+    file_of(upload).transfer.save()
     with pytest.raises(UploadExpiredError):
         append(upload, Body(b"x"), announced=1)
 
@@ -298,6 +310,18 @@ def test_an_expired_holder_cannot_commit_behind_the_back_of_a_head(make_upload: 
     assert append(upload, Body(b"x"), offset=told, announced=1).offset == 1
 
 
+def test_an_expired_holder_whose_upload_was_removed_does_not_blame_the_store(make_upload: MakeUpload) -> None:
+    upload = make_upload(10)
+
+    def expire_and_remove() -> None:
+        Upload.objects.filter(pk=upload.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+        blob_store().discard_upload(upload.pk)
+        connection.close()
+
+    with pytest.raises(UploadLeaseLostError):
+        append(upload, Body(b"hello", expire_and_remove), announced=5)
+
+
 def test_a_lease_is_renewed_while_bytes_flow(
     make_upload: MakeUpload, settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,8 +383,8 @@ def test_a_part_whose_commit_got_no_answer_is_not_removed(
 ) -> None:
     upload = make_upload(10)
 
-    def committed_and_cut_off(lease: Lease, key: str, size: int, release: bool) -> None:
-        commit_part(lease=lease, key=key, size=size, release=release)
+    def committed_and_cut_off(lease: Lease, **values: Any) -> None:
+        commit_part(lease=lease, **values)
         raise OperationalError("the connection was lost")
 
     monkeypatch.setattr("apps.uploads.appending.commit_part", committed_and_cut_off)

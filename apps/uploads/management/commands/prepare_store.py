@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from apps.uploads.ports import StoreError
 from apps.uploads.store import blob_store
 
 
@@ -13,4 +14,7 @@ class Command(BaseCommand):
     help = "Make what the blob store needs to exist."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        blob_store().prepare()
+        try:
+            blob_store().prepare()
+        except StoreError as error:
+            raise CommandError(f"The store cannot be prepared: {error}.") from error

@@ -1,0 +1,1 @@
+"""Owns uploads over HTTP: each module parses headers, calls one service, shapes the answer."""
