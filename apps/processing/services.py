@@ -4,7 +4,6 @@ Every step can be run again, by anybody, at any time. The database is the queue 
 on a file, and a sweep finds files whose claim has run out.
 """
 
-import hashlib
 import time
 import uuid
 from collections.abc import Sequence
@@ -19,7 +18,6 @@ from django.utils import timezone
 from apps.common.enqueue import enqueue
 from apps.processing import rules, sniff
 from apps.transfers.models import File, Transfer
-from apps.transfers.rules import FileState
 from apps.uploads.models import Part, Upload
 from apps.uploads.ports import PartMissingError, PartRef, StoreError
 from apps.uploads.store import blob_store
@@ -87,36 +85,27 @@ def file_claim(*, file_id: uuid.UUID) -> Claim | None:
 
 
 def _assemble(claim: Claim, key: str) -> str:
-    """Copy the parts into the blob and hash them on the way: one pass. Returns the SHA-256 in hex."""
-    upload_id, parts = _parts(claim.file)
-    digest = hashlib.sha256()
-    store = blob_store()
-    writer = store.open_blob(key)
-    try:
-        for block in store.read_parts(upload_id, parts):
-            digest.update(block)
-            writer.write(block)
-            claim.keep()
-        claim.keep(now=True)
-        writer.commit()
-    except BaseException:
-        writer.discard()
-        raise
-    return digest.hexdigest()
+    """Make the blob of the parts; the SHA-256 in hex. The claim is kept meanwhile."""
+    return blob_store().assemble(_parts(claim.file), key, keep=claim.keep)
 
 
-def _parts(file: File) -> tuple[uuid.UUID, Sequence[PartRef]]:
+def _parts(file: File) -> Sequence[PartRef]:
     """The parts in order. Contiguous from 0 by construction; checked all the same, since this is the last chance."""
-    upload = Upload.objects.get(file=file)
-    parts, offset = [], 0
-    for part in Part.objects.filter(upload=upload).order_by("offset"):
-        if part.offset != offset:
-            break
-        parts.append(PartRef(part.key, part.size))
-        offset += part.size
-    if offset != file.size:
-        raise PartMissingError(f"parts cover {offset} of {file.size} bytes")
-    return upload.pk, parts
+    final = Upload.objects.get(file=file)
+    parts, size = [], 0
+    for upload in [*final.partials.order_by("position")] or [final]:
+        offset = 0
+        for part in Part.objects.filter(upload=upload).order_by("offset"):
+            if part.offset != offset:
+                break
+            parts.append(PartRef(part.upload_id, part.key, part.size))
+            offset += part.size
+        if offset != upload.length:
+            raise PartMissingError(f"parts cover {offset} of {upload.length} bytes")
+        size += offset
+    if size != file.size:
+        raise PartMissingError(f"parts cover {size} of {file.size} bytes")
+    return parts
 
 
 def _publish(claim: Claim, key: str, sha256: str) -> bool:
@@ -136,6 +125,8 @@ def _reject(claim: Claim, reason: str) -> bool:
     """Refuse a file for good. Its parts stay until orphans are collected: whoever runs the site may look at them."""
     if not File.objects.reject(claim.file.pk, claim.token, reason):
         return False
+    # Its bytes are nobody's any more, and no room is kept for them. A crash right before this is check_storage's.
+    Upload.objects.of_file(claim.file.pk).give_back()
     logger.warning("file_rejected", file=str(claim.file.pk), reason=reason)
     return True
 
@@ -144,10 +135,12 @@ def _forget_parts(file_id: uuid.UUID) -> None:
     """The staged bytes are not needed any more. The upload's row stays: a client whose last answer was lost asks
     for the offset once more.
     """
-    upload = Upload.objects.filter(file_id=file_id).first()
-    if upload is not None:
-        Part.objects.filter(upload=upload).delete()
-        blob_store().discard_upload(upload.pk)
+    upload_ids = list(Upload.objects.of_file(file_id).values_list("pk", flat=True))
+    Part.objects.filter(upload__in=upload_ids).delete()
+    for upload_id in upload_ids:
+        blob_store().discard_upload(upload_id)
+    # Last: until then the place is still taken.
+    Upload.objects.filter(pk__in=upload_ids).update(staged=False)
 
 
 def _put_back(claim: Claim, *, counts: bool = False) -> None:
@@ -210,9 +203,7 @@ def orphans_discard(*, older_than_seconds: float = ORPHAN_SECONDS) -> int:
             store.discard_blob(key)
             count += 1
     for upload_id in store.old_uploads(older_than_seconds):
-        if not Upload.objects.filter(
-            pk=upload_id, file__state__in=(FileState.UPLOADING, FileState.PROCESSING)
-        ).exists():
+        if not Upload.objects.needed().filter(pk=upload_id).exists():
             store.discard_upload(upload_id)
             count += 1
     return count

@@ -6,7 +6,8 @@ from typing import TypedDict
 from celery import shared_task
 
 from apps.processing import services
-from apps.uploads.services import uploads_expire
+from apps.processing.mending import rooms_tidy
+from apps.uploads.expiring import uploads_expire
 
 
 class Discarded(TypedDict):
@@ -43,5 +44,6 @@ def discard(what: Discarded) -> None:
 
 @shared_task(name="processing.collect_orphans")
 def collect_orphans() -> None:
-    """Remove bytes that nothing names any more."""
+    """Remove bytes that nothing names any more, and give back room that is kept for nothing."""
     services.orphans_discard()
+    rooms_tidy()

@@ -319,3 +319,74 @@ def test_bytes_that_nothing_names_are_collected_and_others_are_not(arrive: Arriv
     assert services.orphans_discard(older_than_seconds=0.01) == 3
     assert blob(kept) == b"kept"
     assert services.file_process(file_id=waiting.pk) is True
+
+
+class TestObjectStore:
+    """The same steps where parts and blobs are objects."""
+
+    @pytest.fixture(autouse=True)
+    def _store(self, s3_store: Any) -> None:
+        """For every test here."""
+
+    def test_a_file_becomes_ready_with_its_hash_type_and_bytes(self, arrive: Arrive) -> None:
+        parts = [b"a" * 6_000_000, b"b", b"c" * 6_000_000]
+        file = arrive(*parts)
+        assert services.file_process(file_id=file.pk) is True
+        file.refresh_from_db()
+        assert file.state == FileState.READY
+        assert file.sha256 == hashlib.sha256(b"".join(parts)).hexdigest()
+        assert (file.content_type, blob(file)) == ("text/plain", b"".join(parts))
+        assert list(blob_store().old_uploads(-60)) == []
+
+    def test_a_wrong_checksum_leaves_no_blob(self, arrive: Arrive) -> None:
+        file = arrive(b"hello", expected_sha256="0" * 64)
+        services.file_process(file_id=file.pk)
+        file.refresh_from_db()
+        assert file.state == FileState.REJECTED
+        assert list(blob_store().old_blobs(-60)) == []
+
+    def test_a_store_that_is_away_leaves_the_file_for_later(self, arrive: Arrive, settings: Any) -> None:
+        file = arrive(b"hello")
+        settings.ROLE, there, settings.S3_ENDPOINT_URL = "web", settings.S3_ENDPOINT_URL, "http://127.0.0.1:1"
+        assert services.file_process(file_id=file.pk) is False
+        file.refresh_from_db()
+        assert (file.state, file.attempts) == (FileState.PROCESSING, 0)
+        settings.S3_ENDPOINT_URL = there
+        File.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+        assert services.file_process(file_id=file.pk) is True
+
+    def test_a_store_that_goes_away_once_a_file_is_published_costs_no_bytes(
+        self, arrive: Arrive, monkeypatch: pytest.MonkeyPatch, settings: Any
+    ) -> None:
+        file = arrive(b"hello")
+        publish, there = File.objects.publish, settings.S3_ENDPOINT_URL
+
+        def publish_and_lose_the_store(*args: Any, **kwargs: Any) -> bool:
+            settings.ROLE, settings.S3_ENDPOINT_URL = "web", "http://127.0.0.1:1"
+            return bool(publish(*args, **kwargs))
+
+        monkeypatch.setattr(File.objects, "publish", publish_and_lose_the_store)
+        assert services.file_process(file_id=file.pk) is True
+        settings.S3_ENDPOINT_URL = there
+        file.refresh_from_db()
+        assert blob(file) == b"hello"
+        monkeypatch.undo()
+        assert services.orphans_discard(older_than_seconds=-60) == 1, (
+            "the parts that could not be removed then"
+        )
+        assert blob(file) == b"hello"
+
+    def test_orphans_are_removed_and_what_is_used_is_not(self, arrive: Arrive) -> None:
+        used, waiting = arrive(b"used"), arrive(b"waiting")
+        services.file_process(file_id=used.pk)
+        used.refresh_from_db()
+        writer = blob_store().open_blob("ab/cd/orphan")
+        writer.write(b"nobody's")
+        writer.commit()
+        blob_store().open_blob("ab/cd/unfinished").write(bytes(6_000_000))
+        lost = blob_store().open_part(uuid.uuid4(), "0-x")
+        lost.write(b"nobody's either")
+        lost.commit()
+        assert services.orphans_discard(older_than_seconds=-60) == 3
+        assert blob(used) == b"used"
+        assert services.file_process(file_id=waiting.pk) is True
