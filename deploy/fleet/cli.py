@@ -23,7 +23,7 @@ PLATFORMS = ("auto", "embedded", "compose")
 PASS_THROUGH = {
     "manage": "run a Django management command: manage <command> [arguments]",
     "test": "run every check and test: test [--fast] [--only-pytest] [pytest arguments]",
-    "bench": "measure: bench smoke | rollout [--platform embedded|compose] | spike",
+    "bench": "measure: bench upload | slow | smoke | rollout [--platform embedded|compose] | spike | survive",
 }
 
 
@@ -174,6 +174,10 @@ def _add_up(verbs: Any, name: str) -> None:
         default=configuration.DEFAULT_HOST,
         help="address to listen on (127.0.0.1)",
     )
+    up.add_argument(
+        "--store", choices=configuration.STORES,
+        help="where files lie: in the data folder, or in an object store of its own (as last time)",
+    )  # fmt: skip
     if name == "up":
         up.add_argument(
             "--detach", action="store_true", help="return once everything is ready; go on in the background"

@@ -11,6 +11,7 @@ WORKERS_MAX = 64
 DEFAULT_WEB = 3
 DEFAULT_WORKERS = 1
 DEFAULT_PORT = 8000
+STORE_FILESYSTEM, STORE_S3 = STORES = ("filesystem", "s3")
 DEFAULT_HOST = "127.0.0.1"
 
 
@@ -34,6 +35,8 @@ class Desired:
     # The scheduler's, which is exchanged last.
     beat: str = ""
     paused: tuple[str, ...] = ()
+    # Where parts and blobs lie; "" if nothing was ever started.
+    store: str = ""
 
 
 def members(count: int, release: str) -> tuple[Member, ...]:
@@ -51,6 +54,8 @@ class UpOptions:
     port: int = DEFAULT_PORT
     host: str = DEFAULT_HOST
     detach: bool = False
+    # Where parts and blobs lie.
+    store: str = STORE_FILESYSTEM
 
     @property
     def address(self) -> str:

@@ -38,6 +38,11 @@ _OPTIONAL = """
 # COMPOSE_PROFILES=tls
 # SPILLWAY_DOMAIN=send.example.org
 # ACME_EMAIL=you@example.org
+# Files in an object store: SeaweedFS in this project, with both (and `tls,s3` where TLS is wanted too)...
+# COMPOSE_PROFILES=s3
+# STORE=s3
+# ...or any other one, without the profile: browsers must reach it, too, or set S3_PUBLIC_URL.
+# S3_ENDPOINT_URL=https://s3.example.org
 # How many instances and workers:
 # WEB_REPLICAS=3
 # WORKER_REPLICAS=1

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from deploy.fleet.configuration import DEFAULT_WEB, DEFAULT_WORKERS, UpOptions
+from deploy.fleet.configuration import DEFAULT_WEB, DEFAULT_WORKERS, STORE_FILESYSTEM, UpOptions
 from deploy.fleet.platforms import platform_for
 
 
@@ -14,6 +14,7 @@ def run(options: Namespace, rest: list[str]) -> int:
         options.port,
         options.host,
         detach=True,
+        store=options.store or STORE_FILESYSTEM,
     )
     platform_for(wanted.data).run(wanted, lambda seen: None)
     return 0

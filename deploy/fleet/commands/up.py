@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from deploy.fleet.configuration import DEFAULT_WEB, DEFAULT_WORKERS, UpOptions
+from deploy.fleet.configuration import DEFAULT_WEB, DEFAULT_WORKERS, STORE_FILESYSTEM, UpOptions
 from deploy.fleet.errors import AlreadyUpError, StartError
 from deploy.fleet.platforms import platform_for
 from deploy.fleet.ports import Observation, Platform
@@ -15,6 +15,7 @@ def run(options: Namespace, rest: list[str]) -> int:
     wanted = UpOptions(
         options.data, options.web or len(before.web) or DEFAULT_WEB,
         options.workers or len(before.workers) or DEFAULT_WORKERS, options.port, options.host, options.detach,
+        options.store or before.store or STORE_FILESYSTEM,
     )  # fmt: skip
     seen = platform.observe()
     if seen.phase in {"ready", "starting", "stopping"}:

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from deploy.fleet.platforms.embedded.data_folder import DataFolder
 from deploy.fleet.storage import read_json, write_atomically, write_json
 
-_NAMES = ("secret_key", "download_key", "postgres_superuser", "postgres_password", "redis_password")
+_NAMES = (
+    "secret_key",
+    "download_key",
+    "postgres_superuser",
+    "postgres_password",
+    "redis_password",
+    "s3_access_key",
+    "s3_secret_key",
+)
 
 
 @dataclass(frozen=True)
@@ -18,6 +26,8 @@ class Credentials:
     postgres_superuser: str
     postgres_password: str
     redis_password: str
+    s3_access_key: str
+    s3_secret_key: str
     admin_password: str
     # True only in the process that made the password: it is the one that shows it.
     admin_password_is_new: bool = False

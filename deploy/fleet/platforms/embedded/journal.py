@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from apps.lifecycle.vocabulary import InstanceState
-from deploy.fleet.configuration import WEB_MAX, WORKERS_MAX, Desired, Member
+from deploy.fleet.configuration import STORE_FILESYSTEM, STORES, WEB_MAX, WORKERS_MAX, Desired, Member
 from deploy.fleet.platforms.embedded.data_folder import DataFolder
 from deploy.fleet.ports import Observation, Seen
 from deploy.fleet.processes import Identity
@@ -81,7 +81,15 @@ def read_desired(folder: DataFolder) -> Desired:
         previous=_text(value.get("previous")),
         beat=_text(value.get("beat")) or release,
         paused=tuple(name for name in _list(value.get("paused")) if isinstance(name, str)),
+        store=_store(value),
     )
+
+
+def _store(value: dict[str, Any]) -> str:
+    """Fleets that knew of no other store had their files in the data folder."""
+    if "store" not in value and _text(value.get("release")):
+        return STORE_FILESYSTEM
+    return value["store"] if value.get("store") in STORES else ""
 
 
 def _text(value: Any) -> str:

@@ -30,6 +30,7 @@ from deploy.fleet.platforms.embedded.orphans import end_orphans
 from deploy.fleet.platforms.embedded.release import release_of
 from deploy.fleet.platforms.embedded.servers import database_lent, why_not
 from deploy.fleet.platforms.embedded.service import Context
+from deploy.fleet.platforms.embedded.store_choice import check_store
 from deploy.fleet.platforms.embedded.supervisor import Supervisor, own_identity
 from deploy.fleet.ports import Observation, Seen, Watcher
 from deploy.fleet.probes import instance_readiness
@@ -102,7 +103,7 @@ class EmbeddedPlatform:
             raise NotRunningError(f"There is no data in {self.folder.root} yet: run `spillway up` first.")
         last = journal.load(self.folder)
         port = int((last.address or ":8000").rpartition(":")[2])
-        return self._context(UpOptions(self.folder.root, port=port), running=True)
+        return self._context(UpOptions(self.folder.root, port=port, store=self.desired().store), running=True)
 
     def _context(self, options: UpOptions, *, running: bool = False) -> Context:
         return Context(
@@ -138,6 +139,7 @@ class EmbeddedPlatform:
         if not self.folder.state.exists():
             check_path(self.folder.root)
             check_public_port(options.host, options.port)
+        check_store(self.folder, self.desired().store, options.store)
         self.folder.prepare()
 
     def _check_held(self, options: UpOptions) -> None:
@@ -164,6 +166,7 @@ class EmbeddedPlatform:
         argv = [
             sys.executable, "-m", "deploy.fleet", "supervise", "--data", str(options.data), "--host", options.host,
             "--port", str(options.port), "--web", str(options.web), "--workers", str(options.workers),
+            "--store", options.store,
         ]  # fmt: skip
         with self.folder.log(journal.SUPERVISOR).open("ab") as log:
             self._log_began = log.tell()
@@ -236,7 +239,12 @@ def _desired(options: UpOptions, release: str, before: Desired) -> Desired:
     """A fleet of one release; the one that was there before it is what can be gone back to."""
     previous = before.previous if before.release in {"", release} else before.release
     return Desired(
-        members(options.web, release), members(options.workers, release), release, previous, beat=release
+        members(options.web, release),
+        members(options.workers, release),
+        release,
+        previous,
+        beat=release,
+        store=options.store,
     )
 
 

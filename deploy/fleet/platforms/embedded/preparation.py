@@ -16,12 +16,12 @@ from deploy.fleet.storage import write_atomically
 _BUILT_FROM = ROOT / "static" / "build" / ".sources"
 
 
-def fingerprint(release: str) -> str | None:
+def fingerprint(release: str, store: str) -> str | None:
     """Everything that decides what preparing would do; None if that cannot be told."""
     revision = revision_of(ROOT)
     if revision is None or not _BUILT_FROM.is_file():
         return None
-    parts = [revision, release, _BUILT_FROM.read_text(encoding="utf-8"), str(sys.version_info[:2])]
+    parts = [revision, release, store, _BUILT_FROM.read_text(encoding="utf-8"), str(sys.version_info[:2])]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from deploy.fleet.checkout import ROOT
-from deploy.fleet.configuration import UpOptions
+from deploy.fleet.configuration import STORE_FILESYSTEM, STORE_S3, UpOptions
 from deploy.fleet.errors import StartError
-from deploy.fleet.platforms.embedded import database_place, postgres, redis, site, stack
+from deploy.fleet.platforms.embedded import database_place, journal, postgres, redis, seaweedfs, site, stack
 from deploy.fleet.platforms.embedded.credentials import load_or_create
 from deploy.fleet.platforms.embedded.data_folder import DataFolder
 from deploy.fleet.platforms.embedded.lock import MANAGE, holder_of, supervisor_lock
@@ -41,7 +41,11 @@ def services_running(
 @contextmanager
 def database_lent(folder: DataFolder) -> Iterator[dict[str, str]]:
     """The whole environment of a site whose fleet does not run, its database and Redis started meanwhile."""
-    with servers_running(folder, (postgres.NAME, redis.NAME), durable=True) as context:
+    store = journal.read_desired(folder).store or STORE_FILESYSTEM
+    needed = (postgres.NAME, redis.NAME, *([seaweedfs.NAME] if store == STORE_S3 else []))
+    with servers_running(
+        folder, needed, durable=True, options=UpOptions(folder.root, store=store)
+    ) as context:
         yield site.environment(context)
 
 

@@ -9,7 +9,8 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.fleet.platforms.embedded import forwarding, postgres, redis, releases
+from deploy.fleet.configuration import STORE_S3
+from deploy.fleet.platforms.embedded import forwarding, postgres, redis, releases, seaweedfs
 from deploy.fleet.platforms.embedded.service import Context, Service, loopback, when_true
 from deploy.fleet.probes import instance_is_live, instance_readiness
 from deploy.fleet.processes import OWNER_VARIABLE, Command
@@ -41,9 +42,15 @@ def environment(context: Context, release: str | None = None) -> dict[str, str]:
 
 def _owned(context: Context, release: str) -> dict[str, str]:
     folder = context.folder
-    return {
+    public_url = os.environ.get("PUBLIC_URL") or context.options.address
+    store = {}
+    if context.options.store == STORE_S3:
+        # Blobs come through the proxy, as everything does.
+        given = os.environ.get("S3_PUBLIC_URL")
+        store = seaweedfs.settings(context) | {"S3_PUBLIC_URL": given or public_url}
+    return store | {
         "ALLOWED_HOSTS": ",".join(_allowed_hosts(context.options.host)),
-        "PUBLIC_URL": os.environ.get("PUBLIC_URL") or context.options.address,
+        "PUBLIC_URL": public_url,
         "DJANGO_SETTINGS_MODULE": "project.settings",
         "SECRET_KEY": context.credentials.secret_key,
         "DOWNLOAD_KEY": context.credentials.download_key,

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from deploy.fleet.configuration import Desired
-from deploy.fleet.platforms.embedded import nginx, postgres, redis, site, traefik
+from deploy.fleet.configuration import STORE_S3, Desired
+from deploy.fleet.platforms.embedded import nginx, postgres, redis, seaweedfs, site, traefik
 from deploy.fleet.platforms.embedded.service import Context, Service
 
 Blueprint = Callable[[], Service]
@@ -14,13 +14,19 @@ SERVERS = {
     redis.NAME: redis.service,
     nginx.NAME: nginx.service,
     traefik.NAME: traefik.service,
+    seaweedfs.NAME: seaweedfs.service,
 }
 # Who asks goes before who is asked; names and kinds.
 STOP_WAVES: tuple[frozenset[str], ...] = (
     frozenset({"web", "worker", "beat"}),
     frozenset({traefik.NAME, nginx.NAME}),
-    frozenset({redis.NAME, postgres.NAME}),
+    frozenset({redis.NAME, postgres.NAME, seaweedfs.NAME}),
 )
+
+
+def needed_to_prepare(context: Context) -> list[str]:
+    """The servers that migrations and the like ask."""
+    return [postgres.NAME, redis.NAME, *([seaweedfs.NAME] if context.options.store == STORE_S3 else [])]
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,11 @@ class Place:
 
 def places(context: Context, desired: Desired) -> dict[str, Place]:
     """Every unit that this fleet shall have, by name."""
-    found = {name: Place("service", None, partial(service, context)) for name, service in SERVERS.items()}
+    found = {
+        name: Place("service", None, partial(service, context))
+        for name, service in SERVERS.items()
+        if name != seaweedfs.NAME or context.options.store == STORE_S3
+    }
     for member in desired.web:
         blueprint = partial(site.web, context, member.number, member.release)
         found[site.web_name(member.number)] = Place("web", member.release, blueprint)

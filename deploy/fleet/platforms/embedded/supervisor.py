@@ -12,7 +12,6 @@ from deploy.fleet.platforms.embedded import (
     journal,
     postgres,
     preparation,
-    redis,
     releases,
     site,
     stack,
@@ -83,7 +82,7 @@ class Supervisor:
         postgres.prepare(self.context)
         self._publish([])
         self._allow("service")
-        self._wait(self._ready_all(postgres.NAME, redis.NAME))
+        self._wait(self._ready_all(*stack.needed_to_prepare(self.context)))
         self._step = "migrations"
         self._prepare()
         self._step = "instances"
@@ -128,7 +127,7 @@ class Supervisor:
         return last_lines(self.context.folder.log(name), 10)
 
     def _prepare(self) -> None:
-        found = preparation.fingerprint(self.context.release)
+        found = preparation.fingerprint(self.context.release, self.context.options.store)
         if preparation.is_prepared(self.context.folder, found):
             return
         self._run_prepare()

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from apps.lifecycle.vocabulary import READY_PATH
-from deploy.fleet.platforms.embedded import forwarding, nginx
+from deploy.fleet.configuration import STORE_S3
+from deploy.fleet.platforms.embedded import forwarding, nginx, seaweedfs
 from deploy.fleet.platforms.embedded.data_folder import DataFolder
 from deploy.fleet.platforms.embedded.service import Context, Service, loopback, plain_environment, when_true
 from deploy.fleet.probes import http_answers
@@ -60,7 +61,8 @@ def write_configuration(context: Context, folder: Path, internal: str) -> Path:
 
 def _routes_environment(context: Context, internal: str) -> dict[str, str]:
     """What Traefik itself fills into routes.yml."""
-    return {
+    objects = seaweedfs.routes(context) if context.options.store == STORE_S3 else {}
+    return objects | {
         "WEB_SERVICE": "web@file",
         "FILES_ADDRESS": nginx.address(context),
         "INTERNAL_ADDRESS": internal,
