@@ -1,11 +1,15 @@
 """What is there only when it is asked for: TLS, and an object store."""
 
+import os
+import shutil
 import ssl
+from urllib.parse import urlsplit
 
 import requests
 
 from deploy.fleet.platforms.compose import env_file
 from tests.docker.project import Project
+from tests.e2e.clients import download, upload, wait_ready
 from tests.e2e.fleet import free_port, wait_until
 
 
@@ -70,12 +74,38 @@ def test_an_object_store_starts_with_keys_of_its_own_and_lets_nobody_else_in(pro
         assert container.health == "healthy"
         assert {
             n.removeprefix(f"{project.name}_") for n in container.told["NetworkSettings"]["Networks"]
-        } == {"back"}
+        } == {"front", "back"}
+        assert container.published == []
         address = f"http://{container.address('back')}:8333"
         assert requests.get(address, timeout=30).status_code == 403
         assert requests.put(f"{address}/bucket", timeout=30).status_code == 403
     finally:
         project.compose("--profile", "s3", "rm", "-sfv", "s3")
+
+
+def test_a_whole_site_comes_up_with_an_object_store_and_sends_and_receives_through_it(
+    project: Project,
+) -> None:
+    """In a project of its own, from its first start on."""
+    body = os.urandom(12 * 2**20 + 5)
+    site = Project(
+        f"{project.name}s3", STORE="s3", COMPOSE_PROFILES="s3", WEB_REPLICAS="1",
+        IMAGE=project.name, RELEASE=project.release,
+    )  # fmt: skip
+    try:
+        site.up()
+        site.wait_routed(1)
+        url, _ = upload(site.url, body, name="naïve.bin")
+        file = wait_ready(url, seconds=120)[0]
+        answer = download(file)
+        assert [each.status_code for each in answer.history] == [302]
+        assert urlsplit(answer.url).netloc == urlsplit(site.url).netloc
+        assert answer.content == body
+        assert "filename*=UTF-8''na%C3%AFve.bin" in answer.headers["Content-Disposition"]
+        assert download(file, Range="bytes=5-9").content == body[5:10]
+    finally:
+        site.down()
+        shutil.rmtree(site.folder, ignore_errors=True)
 
 
 def test_an_object_store_without_keys_does_not_start(project: Project) -> None:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,11 +45,20 @@ def _kept() -> dict[str, str]:
 
 
 class Fleet:
-    """A fleet in a data folder of its own."""
+    """A fleet in a data folder of its own; `settings` are the site's, by their names, `options` are those of `up`."""
 
-    def __init__(self, data: Path, *, web: int = 3) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        web: int = 3,
+        settings: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
         self.data = data
         self.web = web
+        self._environment = _kept() | dict(settings or {})
+        self._options = options
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
 
@@ -58,7 +67,7 @@ class Fleet:
     ) -> subprocess.CompletedProcess[str]:
         """`./spillway <arguments>` on this fleet's data folder."""
         done = subprocess.run(
-            self._command(*arguments), cwd=CHECKOUT, env=_kept(), capture_output=True, text=True,
+            self._command(*arguments), cwd=CHECKOUT, env=self._environment, capture_output=True, text=True,
             timeout=timeout, check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, done.stdout + done.stderr
@@ -67,7 +76,7 @@ class Fleet:
     def popen(self, *arguments: str) -> "subprocess.Popen[str]":
         """The same, going on; what it says is for the caller to read."""
         return subprocess.Popen(
-            self._command(*arguments), cwd=CHECKOUT, env=_kept(), text=True,
+            self._command(*arguments), cwd=CHECKOUT, env=self._environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
@@ -79,7 +88,7 @@ class Fleet:
 
     def up(self) -> None:
         """Start, and wait until everything is ready."""
-        self.run("up", "--web", str(self.web), "--port", str(self.port), "--detach")
+        self.run("up", "--web", str(self.web), "--port", str(self.port), "--detach", *self._options)
 
     def down(self) -> None:
         """Stop everything."""
