@@ -1,4 +1,4 @@
-"""`spillway bench smoke|rollout|spike`: runs it and prints one table. Starts nothing itself."""
+"""`spillway bench upload|slow|smoke|...`: runs it and prints one table. Starts nothing itself."""
 
 import argparse
 import shutil
@@ -8,23 +8,37 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import rollout, spike
+from tests.bench import rollout, slow, spike, upload
+from tests.bench import survive as survive_table
+from tests.bench.client import UnexpectedAnswerError
+from tests.bench.fleet import StartFailedError
 from tests.bench.smoke import Smoke
 from tests.bench.units import Row
+from tests.survive.run import LONG, survive
 
 _WIDTH = 150
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="spillway bench", description="Measure, and print one table.")
-    kinds = made.add_subparsers(dest="kind", metavar="smoke|rollout|spike", required=True)
+    kinds = made.add_subparsers(dest="kind", metavar="upload|slow|smoke|rollout|spike|survive", required=True)
     kinds.add_parser("smoke", help="speed, memory and starts, side by side with another server")
+    sending = kinds.add_parser("upload", help="speed, processor time and memory of uploads, beside others")
+    sending.add_argument(
+        "--rounds", type=int, default=2, metavar="N", help="how often everything is measured (2)"
+    )
+    trickling = kinds.add_parser("slow", help="slow senders whose lines break: what is kept, what pages take")
+    trickling.add_argument("--senders", type=int, default=48, metavar="N", help="how many at once (48)")
+    trickling.add_argument(
+        "--seconds", type=float, default=15.0, metavar="SECONDS", help="when their lines break (15)"
+    )
     rolling = kinds.add_parser("rollout", help="what visitors notice of rollouts, scaling, stops and kills")
     rolling.add_argument("--platform", choices=("embedded", "compose"), default="embedded")
     rolling.add_argument("--rate", type=float, default=25.0, metavar="N", help="requests a second (25)")
@@ -34,6 +48,11 @@ def parser() -> argparse.ArgumentParser:
         "--arrive", type=float, default=10.0, metavar="SECONDS", help="within how long they come (10)"
     )
     many.add_argument("--limit", type=float, default=90.0, metavar="SECONDS", help="when it ends (90)")
+    fire = kinds.add_parser("survive", help="uploads by real clients while something is killed every second")
+    fire.add_argument("--uploads", type=int, default=LONG.count, metavar="N", help=f"how many ({LONG.count})")
+    fire.add_argument(
+        "--seed", type=int, default=LONG.seed, metavar="N", help=f"of everything random ({LONG.seed})"
+    )
     return made
 
 
@@ -41,10 +60,12 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(list(arguments))
     _on_signals(_interrupt)
     began = time.monotonic()
-    run = {"smoke": _smoke, "rollout": _rollout, "spike": _spike}[options.kind]
+    run = {
+        "upload": _upload, "slow": _slow, "smoke": _smoke, "rollout": _rollout, "spike": _spike, "survive": _survive,
+    }[options.kind]  # fmt: skip
     try:
         finished = run(options)
-    except (OSError, AssertionError) as error:
+    except (OSError, AssertionError, StartFailedError, UnexpectedAnswerError) as error:
         print(f"spillway bench: {error}", file=sys.stderr)
         return 1
     print(
@@ -63,6 +84,24 @@ def _smoke(options: argparse.Namespace) -> bool:
     rows, finished = measure()
     _print(table(rows))
     return finished
+
+
+def _upload(options: argparse.Namespace) -> bool:
+    try:
+        figures = upload.measured(rounds=options.rounds)
+    except KeyboardInterrupt:
+        return False
+    _print(upload.table(figures), upload.remarks(figures))
+    return True
+
+
+def _slow(options: argparse.Namespace) -> bool:
+    try:
+        rows = slow.measured(senders=options.senders, seconds=options.seconds)
+    except KeyboardInterrupt:
+        return False
+    _print(slow.table(rows, options.seconds))
+    return True
 
 
 def _rollout(options: argparse.Namespace) -> bool:
@@ -86,6 +125,19 @@ def _spike(options: argparse.Namespace) -> bool:
     except KeyboardInterrupt:
         return False
     _print(spike.table(spiked), spike.remarks(spiked))
+    return True
+
+
+def _survive(options: argparse.Namespace) -> bool:
+    """Raises AssertionError if anything was not as promised, after saying everything."""
+    form = replace(LONG, count=options.uploads, seed=options.seed)
+    try:
+        verdict = survive(form, lambda text: print(text, file=sys.stderr, flush=True))
+    except KeyboardInterrupt:
+        return False
+    _print(survive_table.table(verdict), survive_table.remarks(verdict))
+    wrong = verdict.failures()
+    assert not wrong, f"{len(wrong)} failures; the site's logs are in {verdict.logs}"
     return True
 
 

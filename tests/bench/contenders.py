@@ -1,4 +1,5 @@
-"""Owns what is measured beside the fleet: instances without fsync, the Node peer, and nginx taking a PUT.
+"""Owns what is measured beside the fleet: instances without fsync, the Node peer, nginx taking a PUT, and nginx writing
+chunks that a small server of ours adopts.
 
 All of them get their requests through the fleet's own Traefik, with the same middlewares and settings.
 """
@@ -22,7 +23,7 @@ from deploy.fleet.platforms.embedded.platform import EmbeddedPlatform
 from deploy.fleet.probes import http_get
 from deploy.fleet.processes import Child, Command, spawn
 from tests.bench.client import Target
-from tests.bench.fleet import Fleet, StartFailedError, answers
+from tests.bench.fleet import ENVIRONMENT, Fleet, StartFailedError, answers
 
 PEER_SOURCES = Path(__file__).parent / "peer"
 _START_LIMIT_SECONDS = 30.0
@@ -52,13 +53,15 @@ def _start(command: Command, address: str, path: str, status: int) -> Started:
     return Started(child, address, time.monotonic() - began)
 
 
-def start_instance(fleet: Fleet, name: str, port: int, *, fsync: bool) -> Started:
+def start_instance(fleet: Fleet, name: str, port: int, *, fsync: bool, **settings: str) -> Started:
     """A web instance of the fleet's own kind, on its database and store, that the fleet does not know of."""
     address = f"127.0.0.1:{port}"
     run_dir = fleet.data / "run" / name
     run_dir.mkdir(exist_ok=True)
     env = EmbeddedPlatform(fleet.data).environment() | {
         "ROLE": "web", "INSTANCE": name, "BIND": address, "RUN_DIR": str(run_dir), "FSYNC": str(fsync).lower(),
+        **ENVIRONMENT,
+        **settings,
     }  # fmt: skip
     argv = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "project.wsgi:application"]
     return _start(Command(argv, env, ROOT, fleet.data / "logs" / f"{name}.log"), address, "/readyz", 200)
@@ -115,6 +118,10 @@ http {{
     proxy_temp_path "{folder}/temporary"; fastcgi_temp_path "{folder}/temporary";
     uwsgi_temp_path "{folder}/temporary"; scgi_temp_path "{folder}/temporary";
     keepalive_timeout 75s;
+    upstream adopter {{
+        server {adopter};
+        keepalive 64;
+    }}
     server {{
         listen {address};
         location = /limit/up {{ return 200; }}
@@ -127,20 +134,48 @@ http {{
             proxy_method GET;
             proxy_pass http://{address}/limit/stored;
         }}
+        # The upload counterpart of X-Accel-Redirect: a chunk goes into a file, whose name only this nginx can tell.
+        location /adopted/ {{
+            client_body_in_file_only on;
+            client_body_temp_path "{folder}/staging";
+            proxy_pass_request_body off;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Content-Length "";
+            proxy_set_header X-Body-File $request_body_file;
+            proxy_set_header X-Body-Length $content_length;
+            proxy_pass http://adopter;
+        }}
     }}
 }}
 """
 
 
-def start_limit(folder: Path, port: int) -> Started:
-    """An nginx that only writes what a PUT brings into a file, answers, and removes the file."""
+def start_limit(folder: Path, port: int, *, adopter: str = "127.0.0.1:1") -> Started:
+    """An nginx that only writes what a PUT brings into a file, answers, and removes the file; what comes to /adopted/
+    it keeps in a file for the adopter at this address.
+    """
     address = f"127.0.0.1:{port}"
     (folder / "temporary").mkdir(parents=True)
     user = pwd.getpwuid(os.geteuid()).pw_name
-    text = _NGINX.format(folder=folder, address=address, processes=os.cpu_count() or 1, user=user)
+    text = _NGINX.format(
+        folder=folder, address=address, processes=os.cpu_count() or 1, user=user, adopter=adopter
+    )
     (folder / "nginx.conf").write_text(text)
     argv = [str(nginx.binary()), "-p", f"{folder}/", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"]
     return _start(Command(argv, dict(os.environ), folder, folder / "nginx.log"), address, "/limit/up", 200)
+
+
+def start_adopter(folder: Path, port: int) -> Started:
+    """Our small server on the folder into which that nginx writes; it has as many threads as an instance."""
+    address, files = f"127.0.0.1:{port}", folder / "adopted"
+    files.mkdir(parents=True)
+    argv = [
+        sys.executable, "-m", "gunicorn", "--bind", address, "--threads", "16", "--keep-alive", "75",
+        "--no-control-socket", "tests.bench.adopter:application",
+    ]  # fmt: skip
+    env = {**os.environ, "ADOPTED_ROOT": str(files)}
+    return _start(Command(argv, env, ROOT, folder / "adopter.log"), address, "/", 404)
 
 
 UNSYNCED_HEADER = {"X-Bench": "no-fsync"}
@@ -150,7 +185,7 @@ def routes(unsynced: Sequence[str], peer: str | None, limit: str) -> dict[str, A
     """Routers for all of them on the public entry point, with the middlewares that uploads go through."""
     found = {
         "unsynced": _router("unsynced", "Header(`X-Bench`, `no-fsync`)"),
-        "limit": _router("limit", "PathPrefix(`/limit/`)"),
+        "limit": _router("limit", "PathPrefix(`/limit/`) || PathPrefix(`/adopted/`)"),
     }
     services = {"bench-unsynced": _service(unsynced), "bench-limit": _service([limit])}
     if peer is not None:
@@ -179,4 +214,5 @@ def targets(fleet: Fleet, limit: str) -> dict[str, Target]:
         "peer": Target("peer", fleet.address, "/peer/files"),
         "limit": Target("limit", fleet.address, "/limit/one"),
         "direct": Target("direct", limit, "/limit/one"),
+        "adopted": Target("adopted", fleet.address, "/adopted/files"),
     }

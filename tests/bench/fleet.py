@@ -24,7 +24,7 @@ _DOWN_LIMIT_SECONDS = 40.0
 _DOWN_TRIES = 3
 _LOOK_SECONDS = 0.02
 # One client sends and asks far more than a person: nothing here is about the throttles.
-_ENVIRONMENT = {"THROTTLE_TRANSFER_CREATE": "100000/minute", "THROTTLE_LINK_OPEN": "100000/minute"}
+ENVIRONMENT = {"THROTTLE_TRANSFER_CREATE": "100000/minute", "THROTTLE_LINK_OPEN": "100000/minute"}
 
 
 class StartFailedError(Exception):
@@ -90,7 +90,7 @@ class Fleet:
         # A session of its own: Ctrl-C reaches the benchmark alone, which then stops everything in order.
         return subprocess.Popen(
             [sys.executable, str(ROOT / "spillway"), verb, "--data", str(self.data), *options],
-            env={**os.environ, **_ENVIRONMENT},
+            env={**os.environ, **ENVIRONMENT},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if verb == "up" else None,

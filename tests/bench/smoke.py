@@ -178,6 +178,7 @@ class Smoke:
         # Assembling would take the processors from the next measurement; the peer does not assemble.
         self._fleet.stop("worker-1")
         self._targets = contenders.targets(self._fleet, limit.address)
+        del self._targets["adopted"]
         if peer is None:
             del self._targets["peer"]
 

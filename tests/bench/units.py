@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+KIB = 2**10
 MIB = 2**20
 GIB = 2**30
 
