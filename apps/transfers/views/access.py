@@ -90,7 +90,7 @@ def check_unlocked(request: HttpRequest, transfer: Transfer, *, address: str) ->
     """
     if not transfer.password or _holds_grant(request, transfer):
         return
-    offered = _header_text(request, "Transfer-Password")
+    offered = header_text(request, "Transfer-Password")
     if not offered:
         raise PasswordRequiredError
     # Before the proof is looked at: it would else tell right from wrong to those who may not try any more.
@@ -124,6 +124,6 @@ def _holds_grant(request: HttpRequest, transfer: Transfer) -> bool:
     return constant_time_compare(held, transfer.grant)
 
 
-def _header_text(request: HttpRequest, name: str) -> str:
+def header_text(request: HttpRequest, name: str) -> str:
     """A header that may hold any character as UTF-8; WSGI hands it over as Latin-1."""
     return request.headers.get(name, "").encode("latin-1", "replace").decode("utf-8", "replace")

@@ -14,6 +14,7 @@ from apps.common.links import absolute
 from apps.throttling.address import client_address
 from apps.throttling.services import throttle_hit
 from apps.transfers.errors import FileTooLargeError, InvalidTransferError
+from apps.transfers.views.access import header_text
 from apps.uploads.body import discard_body
 from apps.uploads.errors import (
     PutLengthError,
@@ -81,16 +82,11 @@ def _choices(request: HttpRequest) -> dict[str, Any]:
     """What a sender may choose, in headers: `-H 'Transfer-Expires-Days: 3' -H 'Transfer-Password: ...'`."""
     texts = {"title": "Transfer-Title", "message": "Transfer-Message", "password": "Transfer-Password"}
     numbers = {"expires_days": "Transfer-Expires-Days", "download_limit": "Transfer-Download-Limit"}
-    given = {field: _text(request, name) for field, name in texts.items() if name in request.headers}
+    given = {field: header_text(request, name) for field, name in texts.items() if name in request.headers}
     counted = {
         field: _number(request, field, name) for field, name in numbers.items() if name in request.headers
     }
     return {**given, **counted}
-
-
-def _text(request: HttpRequest, name: str) -> str:
-    """A header that may hold any character as UTF-8; WSGI hands it over as Latin-1."""
-    return request.headers[name].encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def _number(request: HttpRequest, field: str, name: str) -> int:
