@@ -389,28 +389,3 @@ def test_creating_filling_expiring_processing_and_removing_at_once_end_in_no_dea
         assert set(outcome) <= allowed | {"DoesNotExist"}, outcome
         Transfer.objects.filter(pk=transfer.pk).delete()
     assert not Upload.objects.exists()
-
-
-# --- Cost
-
-
-def explained(sql: str, params: dict[str, Any]) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE uploads_upload")
-        cursor.execute("SET enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {sql}", params)
-        plan = "\n".join(row[0] for row in cursor.fetchall())
-        cursor.execute("RESET enable_seqscan")
-    return plan
-
-
-@pytest.mark.parametrize("signed_in", [True, False])
-def test_the_sum_of_a_sender_reads_its_index_and_nothing_else(alice: User, signed_in: bool) -> None:
-    transfer = new_transfer(alice if signed_in else None)
-    payer = Payer.of(transfer, "203.0.113.7")
-    for _ in range(30):
-        create(transfer, address="203.0.113.7")
-    question = Upload.objects.payer_room(payer.owner_id, payer.address, lambda reserved, quota: None)
-    plan = explained(question.sql, dict(question.params))
-    index = "upload_room_of_owner" if signed_in else "upload_room_of_address"
-    assert f"Index Only Scan using {index} on uploads_upload" in plan
