@@ -3,27 +3,33 @@
 from datetime import datetime
 
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from apps.common.errors import InvalidInputError, SpillwayError
+from apps.common.errors import InvalidInputError, SpillwayError, Words
 
 
 class InvalidTransferError(InvalidInputError):
     """A choice of the sender's that cannot be used; `field` says which."""
 
     code = "invalid_transfer"
-    message = "These choices cannot be used."
+    message = _("These choices cannot be used.")
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message, data={"field": field})
+    def __init__(self, field: str, message: Words, /, **values: object) -> None:
+        # Not yet put together: in which language is known only when it is read.
+        super().__init__(format_lazy(message, **values) if values else message, data={"field": field})
 
 
 class InvalidFileError(InvalidInputError):
     """What was said about a file cannot be true; `field` says which part."""
 
     code = "invalid_file"
-    message = "This file cannot be taken as described."
+    message = _("This file cannot be taken as described.")
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str, message: Words) -> None:
         super().__init__(message, data={"field": field})
 
 
@@ -32,8 +38,8 @@ class UnsupportedMediaTypeError(SpillwayError):
 
     code = "unsupported_media_type"
     status = 415
-    message = "Send the choices as application/json."
-    what_to_do = "Set the Content-Type header and try again."
+    message = _("Send the choices as application/json.")
+    what_to_do = _("Set the Content-Type header and try again.")
 
 
 class BodyTooLargeError(SpillwayError):
@@ -41,8 +47,8 @@ class BodyTooLargeError(SpillwayError):
 
     code = "body_too_large"
     status = 413
-    message = "This is more text than we take."
-    what_to_do = "Send files as files, and keep the message short."
+    message = _("This is more text than we take.")
+    what_to_do = _("Send files as files, and keep the message short.")
 
 
 class FileTooLargeError(SpillwayError):
@@ -50,8 +56,8 @@ class FileTooLargeError(SpillwayError):
 
     code = "file_too_large"
     status = 413
-    message = "This file is larger than this site takes."
-    what_to_do = "Split it into smaller files, or ask whoever runs this site."
+    message = _("This file is larger than this site takes.")
+    what_to_do = _("Split it into smaller files, or ask whoever runs this site.")
 
 
 class TooManyFilesError(SpillwayError):
@@ -59,8 +65,8 @@ class TooManyFilesError(SpillwayError):
 
     code = "too_many_files"
     status = 409
-    message = "This transfer has as many files as it may have."
-    what_to_do = "Make another transfer for the rest, or pack them into an archive."
+    message = _("This transfer has as many files as it may have.")
+    what_to_do = _("Make another transfer for the rest, or pack them into an archive.")
 
 
 class TransferExpiredError(SpillwayError):
@@ -68,22 +74,48 @@ class TransferExpiredError(SpillwayError):
 
     code = "transfer_expired"
     status = 410
-    title = "This link has expired"
-    message = "This link expired."
-    what_to_do = "Its files are no longer kept here."
+    title = _("This link has expired")
+    message = _("This link expired.")
+    what_to_do = _("Its files are no longer kept here.")
 
     def __init__(self, expires_at: datetime) -> None:
         super().__init__(
-            f"This link expired on {_day(expires_at)}. Ask the sender for a new one.",
+            format_lazy(
+                _("This link expired on {day}. Ask the sender for a new one."), day=_lazy_day(expires_at)
+            ),
             data={"expires_at": expires_at.isoformat()},
         )
         self.expires_at = expires_at
 
 
 def _day(moment: datetime) -> str:
-    """A date like 12 March, with the year when it is not this one."""
-    day = f"{moment.day} {moment:%B}"
-    return day if moment.year == timezone.now().year else f"{day} {moment.year}"
+    """A date like 12 March in the reader's language, with the year when it is not this one."""
+    # Translators: a day of this year, in Django's letters for dates: 12 March.
+    short, whole = gettext("j F"), gettext("j F Y")
+    return date_format(moment, short if moment.year == timezone.now().year else whole)
+
+
+_lazy_day = lazy(_day, str)
+
+
+class TransferClosedError(SpillwayError):
+    """The sender closed the link."""
+
+    code = "transfer_closed"
+    status = 410
+    title = _("The sender closed this link")
+    message = _("The sender has closed this link.")
+    what_to_do = _("Ask the sender if you still need the files.")
+
+
+class TransferTakenDownError(SpillwayError):
+    """Staff closed the link."""
+
+    code = "transfer_taken_down"
+    status = 410
+    title = _("This transfer was taken down")
+    message = _("Whoever runs this site has taken this transfer down.")
+    what_to_do = _("Ask the sender, or whoever runs this site.")
 
 
 class DownloadLimitReachedError(SpillwayError):
@@ -91,9 +123,9 @@ class DownloadLimitReachedError(SpillwayError):
 
     code = "download_limit_reached"
     status = 403
-    title = "This link has been used up"
-    message = "All downloads that the sender allowed were made."
-    what_to_do = "Ask the sender for a new link."
+    title = _("This link has been used up")
+    message = _("All downloads that the sender allowed were made.")
+    what_to_do = _("Ask the sender for a new link.")
 
 
 class PasswordRequiredError(SpillwayError):
@@ -101,9 +133,9 @@ class PasswordRequiredError(SpillwayError):
 
     code = "password_required"
     status = 403
-    title = "This transfer has a password"
-    message = "This transfer has a password."
-    what_to_do = "Open the link and enter it, or send it in the Transfer-Password header."
+    title = _("This transfer has a password")
+    message = _("This transfer has a password.")
+    what_to_do = _("Open the link and enter it, or send it in the Transfer-Password header.")
 
 
 class PasswordWrongError(SpillwayError):
@@ -111,9 +143,9 @@ class PasswordWrongError(SpillwayError):
 
     code = "password_wrong"
     status = 403
-    title = "This transfer has a password"
-    message = "This is not the password."
-    what_to_do = "Ask the sender for it."
+    title = _("This transfer has a password")
+    message = _("This is not the password.")
+    what_to_do = _("Ask the sender for it.")
 
 
 class FileNotReadyError(SpillwayError):
@@ -121,9 +153,9 @@ class FileNotReadyError(SpillwayError):
 
     code = "file_not_ready"
     status = 409
-    title = "Not ready yet"
-    message = "This file is still on its way."
-    what_to_do = "Open the link again in a moment; it shows when the file is ready."
+    title = _("Not ready yet")
+    message = _("This file is still on its way.")
+    what_to_do = _("Open the link again in a moment; it shows when the file is ready.")
 
 
 class FileRejectedError(SpillwayError):
@@ -131,9 +163,9 @@ class FileRejectedError(SpillwayError):
 
     code = "file_rejected"
     status = 410
-    title = "This file was refused"
-    message = "This file was refused after it arrived."
-    what_to_do = "Ask the sender for another one."
+    title = _("This file was refused")
+    message = _("This file was refused after it arrived.")
+    what_to_do = _("Ask the sender for another one.")
 
 
 class MethodNotAllowedError(SpillwayError):
@@ -141,6 +173,26 @@ class MethodNotAllowedError(SpillwayError):
 
     code = "method_not_allowed"
     status = 405
-    title = "That does not work here"
-    message = "Files can only be downloaded here."
-    what_to_do = "Open the link in a browser."
+    title = _("That does not work here")
+    message = _("Files can only be downloaded here.")
+    what_to_do = _("Open the link in a browser.")
+
+
+class ClaimTooLargeError(SpillwayError):
+    """What a browser sent does not fit into the account that claims it; `max_bytes` says what does."""
+
+    code = "claim_too_large"
+    status = 409
+    title = _("Too much for your account")
+    message = _("These transfers together are more than your account may have here.")
+    what_to_do = _("They stay this browser's. Remove some of yours, or of these, and try again.")
+
+
+class RequestEndedError(SpillwayError):
+    """A link that asked for files and does not any more."""
+
+    code = "request_ended"
+    status = 410
+    title = _("This request has ended")
+    message = _("Nobody takes files through this link any more.")
+    what_to_do = _("Ask whoever gave it to you for a new one. What you sent before has arrived.")

@@ -5,21 +5,24 @@ import hashlib
 import re
 import unicodedata
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from urllib.parse import quote
 
 NAME_MAX_CHARACTERS = 255
+FOLDER_MAX_CHARACTERS = 1000
+FOLDER_MAX_DEPTH = 32
 FALLBACK_NAME = "file"
 # Formatting characters that reorder or hide text: "evil\u202egnp.exe" would be shown as "evilexe.png".
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _JOINERS = "\u200c\u200d"  # kept: emoji and several scripts are spelt with them
 
 OPAQUE_TYPE = "application/octet-stream"
-_DOWNLOAD_URI = re.compile(
-    r"/d/(?P<token>[A-Za-z0-9_-]{16,64})"
-    r"/(?P<file>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:\?.*)?"
+# A file, an archive of several, something to look at.
+_BYTES_URI = re.compile(
+    r"/(?P<what>[dzp])/(?P<token>[A-Za-z0-9_-]{16,64})"
+    r"/(?P<id>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:\?.*)?"
 )
 _BLOB_KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -44,6 +47,30 @@ _INERT_TYPES = frozenset(
     }
 )
 
+# What browsers play by themselves. Under these types only, whatever the bytes are, they are given to a player.
+_PLAYABLE = frozenset(
+    {
+        "audio/aac",
+        "audio/flac",
+        "audio/m4a",
+        "audio/mp3",
+        "audio/mp4",
+        "audio/mpeg",
+        "audio/ogg",
+        "audio/wav",
+        "audio/wave",
+        "audio/webm",
+        "audio/x-flac",
+        "audio/x-m4a",
+        "audio/x-wav",
+        "video/mp4",
+        "video/ogg",
+        "video/quicktime",
+        "video/webm",
+        "video/x-m4v",
+    }
+)
+
 
 class FileState(StrEnum):
     """Where a file is on its way: `uploading -> processing -> ready`, or `rejected` with a reason."""
@@ -63,6 +90,55 @@ class TransferState(StrEnum):
     READY = "ready"
 
 
+class LinkState(StrEnum):
+    """Whether a link opens, or why not."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    CLOSED = "closed"  # by its sender, who may open it again
+    TAKEN_DOWN = "taken-down"  # by staff
+
+
+class MailState(StrEnum):
+    """Where a mail with a link is on its way: `waiting -> sent`, or `failed` with a reason."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class MailKind(StrEnum):
+    """What a mail about a transfer says."""
+
+    LINK = "link"  # to whom the sender wants it to go: here is the link
+    DOWNLOADED = "downloaded"  # to its owner: somebody has downloaded from it
+    RECEIVED = "received"  # to whoever asked for files: they are here
+
+
+class MailPolicy(StrEnum):
+    """Who may have links mailed: the words of the MAIL_POLICY setting."""
+
+    ANYONE = "anyone"
+    SIGNED_IN = "signed-in"
+    NOBODY = "nobody"
+
+
+def may_mail(policy: MailPolicy, *, signed_in: bool) -> bool:
+    """Whether the site writes to others in this person's name."""
+    return policy is MailPolicy.ANYONE or (policy is MailPolicy.SIGNED_IN and signed_in)
+
+
+def link_state(
+    *, expires_at: datetime, closed_at: datetime | None, taken_down_at: datetime | None, now: datetime
+) -> LinkState:
+    """What a recipient meets. Staff's word goes before the sender's, and both before the clock's."""
+    if taken_down_at is not None:
+        return LinkState.TAKEN_DOWN
+    if closed_at is not None:
+        return LinkState.CLOSED
+    return LinkState.EXPIRED if has_expired(expires_at, now) else LinkState.OPEN
+
+
 def transfer_state(file_states: Iterable[str]) -> TransferState:
     """The least advanced state among the files; rejected ones count only when there is nothing else."""
     states = set(file_states) - {FileState.REJECTED}
@@ -80,6 +156,18 @@ def clean_name(raw: str) -> str:
     if not text.strip(". " + _JOINERS):
         return FALLBACK_NAME
     return _shortened(text)
+
+
+def clean_folder(raw: str) -> str:
+    """The folder that a file lay in, fit to show and to unpack: `a/b`, each step cleaned like a name.
+
+    Steps that lead nowhere or upwards are left out; what is too deep or too long keeps its last steps.
+    """
+    steps = [clean_name(step) for step in raw.replace("\\", "/").split("/") if step.strip(". ")]
+    steps = steps[-FOLDER_MAX_DEPTH:]
+    while len("/".join(steps)) > FOLDER_MAX_CHARACTERS:
+        steps.pop(0)
+    return "/".join(steps)
 
 
 def clean_line(raw: str) -> str:
@@ -140,6 +228,11 @@ def chosen_days(wanted: int | None, *, default: int, maximum: int) -> int:
     return min(max(1, default if wanted is None else wanted), maximum)
 
 
+def days_to_choose(*, usual: int, most: int) -> list[int]:
+    """Lives of a link in days that a sender is offered: some sensible ones, the usual one, and the longest."""
+    return sorted({days for days in (1, 3, 7, 14, 30, usual, most) if days <= most})
+
+
 def served_type(content_type: str) -> str:
     """The type a download is served with: the file's own if no browser could run it, else opaque bytes.
 
@@ -157,6 +250,11 @@ def clean_type(claimed: str) -> str:
     return plain if _MEDIA_TYPE.fullmatch(plain) else ""
 
 
+def is_playable(content_type: str) -> bool:
+    """Whether a browser's own player can be given bytes of this type."""
+    return content_type in _PLAYABLE
+
+
 def is_sha256(text: str) -> bool:
     """Whether this is a SHA-256 in hexadecimal digits."""
     return bool(_SHA256.fullmatch(text))
@@ -167,13 +265,14 @@ def is_blob_key(text: str) -> bool:
     return bool(_BLOB_KEY.fullmatch(text))
 
 
-def download_target(uri: str) -> tuple[str, uuid.UUID] | None:
-    """The link's token and the file that `/d/<token>/<file>` names, None for anything else.
+def download_target(uri: str, what: str = "d") -> tuple[str, uuid.UUID] | None:
+    """The link's token and the file that `/d/<token>/<file>` names, None for anything else; `what` is `z` for an
+    archive, `p` for something to look at.
 
     A query is ignored; the path must be written exactly as we write it.
     """
-    match = _DOWNLOAD_URI.fullmatch(uri)
-    return (match["token"], uuid.UUID(match["file"])) if match else None
+    match = _BYTES_URI.fullmatch(uri)
+    return (match["token"], uuid.UUID(match["id"])) if match and match["what"] == what else None
 
 
 def starts_over(range_header: str) -> bool:
@@ -195,3 +294,16 @@ def blob_signature(*, expires: int, key: str, content_type: str, disposition: st
     text = f"{expires} {key} {content_type} {disposition} {secret}"
     digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def spark_path(counts: Sequence[int], *, width: int, height: int) -> str:
+    """The `d` of an SVG path: a filled level, one step of equal width for each count, the highest as high as it goes.
+
+    A count above 0 is never drawn as nothing.
+    """
+    most, step = max(counts, default=0), width / max(len(counts), 1)
+    points = [f"M0 {height}"]
+    for number, count in enumerate(counts):
+        level = max(2.0, height * count / most) if count else 0.0
+        points.append(f"V{height - level:.4g}H{step * (number + 1):.4g}")
+    return "".join([*points, f"V{height}Z"])

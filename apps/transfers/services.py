@@ -3,25 +3,29 @@
 Whoever locks more than one row takes them in this order: transfer, upload, file.
 """
 
-import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.utils.module_loading import import_string
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.common.enqueue import enqueue
 from apps.common.errors import NotFoundError
 from apps.common.together import Question, ask_together
+from apps.lifecycle import tally
+from apps.transfers.caching import transfer_changed
 from apps.transfers.errors import (
     DownloadLimitReachedError,
     FileNotReadyError,
@@ -31,12 +35,19 @@ from apps.transfers.errors import (
     InvalidTransferError,
     PasswordWrongError,
     TooManyFilesError,
+    TransferClosedError,
     TransferExpiredError,
+    TransferTakenDownError,
 )
+from apps.transfers.following import download_followed
+from apps.transfers.mailing import mail_check
 from apps.transfers.models import (
     MESSAGE_MAX_CHARACTERS,
+    SENDER_NAME_MAX_CHARACTERS,
     TITLE_MAX_CHARACTERS,
     File,
+    FileRequest,
+    LinkMail,
     Transfer,
     hidden_digest,
     new_token,
@@ -44,8 +55,9 @@ from apps.transfers.models import (
 )
 from apps.transfers.rules import (
     FileState,
-    blob_signature,
+    LinkState,
     chosen_days,
+    clean_folder,
     clean_line,
     clean_message,
     clean_name,
@@ -57,28 +69,13 @@ from apps.transfers.rules import (
     is_sha256,
     served_type,
 )
+from apps.transfers.sharing import SharedTransfer
+from apps.transfers.tickets import BlobTicket, blob_ticket
 
 PASSWORD_MAX_CHARACTERS = 200
 DOWNLOAD_LIMIT_MAX = 1_000_000
-SIGNATURE_SECONDS = 60  # the file server looks once, when the request begins
-# So does an object store, by its own clock. A browser that resumes may go back to this address rather than ask us.
-URL_SECONDS = 300
+EMAILS_MAX = 20  # of one transfer
 CONTINUE_SECONDS = 6 * 3600  # so long after a counted download may a broken one go on uncounted
-
-
-@dataclass(frozen=True)
-class BlobTicket:
-    """What the file server needs to stream one blob once: every field is safe as a header value.
-
-    `url`: where the visitor gets it instead, from an object store.
-    """
-
-    key: str
-    content_type: str
-    disposition: str
-    expires: int
-    signature: str
-    url: str | None = None
 
 
 def transfer_create(
@@ -87,25 +84,44 @@ def transfer_create(
     title: str = "",
     message: str = "",
     expires_days: int | None = None,
+    expires_at: datetime | None = None,
     password: str = "",
     download_limit: int | None = None,
+    delete_after_download: bool = False,
+    notify_on_download: bool = False,
+    emails: Sequence[str] = (),
+    browser: str = "",
+    request: FileRequest | None = None,
+    sender_name: str = "",
     hidden: bool = False,
 ) -> tuple[Transfer, str]:
     """A new transfer and the sender's secret, which is stored nowhere: only its digest is.
 
-    `hidden`: the secret opens nothing before `transfer_reveal`; what is made for an upload that may never be whole.
-    Raises InvalidTransferError.
+    `expires_at` goes before `expires_days`; `emails` get the link once every file is ready; `browser` is what a
+    sender without an account is known by later. `hidden`: the secret opens nothing before `transfer_reveal`; what is
+    made for an upload that may never be whole. Raises InvalidTransferError, and with `emails` what `mail_check` does.
     """
     secret = new_token()
-    transfer = Transfer.objects.create(
-        secret_digest=hidden_digest(secret) if hidden else secret_digest(secret),
-        owner=owner,
-        title=_checked("title", clean_line(title), TITLE_MAX_CHARACTERS),
-        message=_checked("message", clean_message(message), MESSAGE_MAX_CHARACTERS),
-        password=_hashed(password),
-        download_limit=_checked_limit(download_limit),
-        expires_at=timezone.now() + timedelta(days=_checked_days(expires_days)),
-    )
+    addresses = checked_emails(emails)
+    if addresses:
+        mail_check(user=owner)
+    with transaction.atomic():
+        transfer = Transfer.objects.create(
+            secret_digest=hidden_digest(secret) if hidden else secret_digest(secret),
+            owner=owner,
+            title=checked_text("title", clean_line(title), TITLE_MAX_CHARACTERS),
+            message=checked_text("message", clean_message(message), MESSAGE_MAX_CHARACTERS),
+            password=hashed_password(password),
+            download_limit=checked_limit(download_limit),
+            expires_at=checked_expiry(days=expires_days, at=expires_at),
+            delete_after_download=delete_after_download,
+            notify_on_download=notify_on_download,
+            browser_digest=secret_digest(browser) if browser and owner is None else "",
+            request=request,
+            sender_name=checked_text("sender_name", clean_line(sender_name), SENDER_NAME_MAX_CHARACTERS),
+            language=get_language() or "",
+        )
+        LinkMail.objects.bulk_create(LinkMail(transfer=transfer, address=address) for address in addresses)
     return transfer, secret
 
 
@@ -114,33 +130,69 @@ def transfer_reveal(*, transfer: Transfer, secret: str) -> None:
     Transfer.objects.hidden().filter(pk=transfer.pk).update(secret_digest=secret_digest(secret))
 
 
-def _checked(field: str, text: str, most: int) -> str:
+def checked_text(field: str, text: str, most: int) -> str:
+    """The text, if it is short enough. Raises InvalidTransferError."""
     if len(text) > most:
-        raise InvalidTransferError(field, f"The {field} may have at most {most} characters.")
+        raise InvalidTransferError(
+            field, _("The {field} may have at most {most} characters."), field=field, most=most
+        )
     return text
 
 
-def _hashed(password: str) -> str:
-    _checked("password", password, PASSWORD_MAX_CHARACTERS)
+def hashed_password(password: str) -> str:
+    """What is stored of a transfer's password; empty for none. Raises InvalidTransferError."""
+    checked_text("password", password, PASSWORD_MAX_CHARACTERS)
     try:
         return make_password(password) if password else ""
     except UnicodeEncodeError:
-        raise InvalidTransferError("password", "The password has characters that cannot be typed.") from None
+        raise InvalidTransferError(
+            "password", _("The password has characters that cannot be typed.")
+        ) from None
 
 
-def _checked_limit(limit: int | None) -> int | None:
+def checked_limit(limit: int | None) -> int | None:
+    """The download limit, if there can be one like it. Raises InvalidTransferError."""
     if limit is not None and not 1 <= limit <= DOWNLOAD_LIMIT_MAX:
         raise InvalidTransferError(
-            "download_limit", f"The download limit must be between 1 and {DOWNLOAD_LIMIT_MAX}."
+            "download_limit",
+            _("The download limit must be between 1 and {most}."),
+            most=DOWNLOAD_LIMIT_MAX,
         )
     return limit
 
 
-def _checked_days(days: int | None) -> int:
-    most = settings.TRANSFER_EXPIRES_DAYS_MAX
+def checked_expiry(*, days: int | None = None, at: datetime | None = None) -> datetime:
+    """When a link ends: at a moment, after so many days, or after the usual time. Raises InvalidTransferError."""
+    now, most = timezone.now(), settings.TRANSFER_EXPIRES_DAYS_MAX
+    if at is not None:
+        # Some slack at the far end: whoever chooses the last day means all of it, wherever they live.
+        if not now < at <= now + timedelta(days=most + 1):
+            raise InvalidTransferError(
+                "expires_at", _("A link must end within {most} days from now."), most=most
+            )
+        return at
     if days is not None and not 1 <= days <= most:
-        raise InvalidTransferError("expires_days", f"A link lives at least 1 day and at most {most}.")
-    return chosen_days(days, default=settings.TRANSFER_EXPIRES_DAYS, maximum=most)
+        raise InvalidTransferError(
+            "expires_days", _("A link lives at least 1 day and at most {most}."), most=most
+        )
+    return now + timedelta(days=chosen_days(days, default=settings.TRANSFER_EXPIRES_DAYS, maximum=most))
+
+
+def checked_emails(emails: Sequence[str]) -> list[str]:
+    """The addresses, each once. Raises InvalidTransferError."""
+    addresses = list(dict.fromkeys(email.strip() for email in emails if email.strip()))
+    if len(addresses) > EMAILS_MAX:
+        raise InvalidTransferError(
+            "emails", _("The link can be mailed to at most {most} addresses."), most=EMAILS_MAX
+        )
+    for address in addresses:
+        try:
+            validate_email(address)
+        except ValidationError:
+            raise InvalidTransferError(
+                "emails", _("{address} is not an e-mail address."), address=address[:100]
+            ) from None
+    return addresses
 
 
 def file_add(
@@ -149,6 +201,7 @@ def file_add(
     name: str,
     size: int,
     claimed_type: str,
+    folder: str = "",
     expected_sha256: str = "",
     with_it: Callable[[File], None] | None = None,
     questions: Sequence[Question] = (),
@@ -162,12 +215,13 @@ def file_add(
     """
     check_file_size(size)
     if expected_sha256 and not is_sha256(expected_sha256):
-        raise InvalidFileError("sha256", "A SHA-256 checksum has 64 hexadecimal digits.")
-    _check_alive(transfer.expires_at)
+        raise InvalidFileError("sha256", _("A SHA-256 checksum has 64 hexadecimal digits."))
+    sender_check_alive(transfer=transfer)
     with transaction.atomic():
         file = File.objects.create(
             transfer=transfer,
             name=clean_name(name),
+            folder=clean_folder(folder),
             size=size,
             claimed_type=clean_type(claimed_type),
             expected_sha256=expected_sha256.lower(),
@@ -177,23 +231,28 @@ def file_add(
         # Last, so that the transfer stays locked for this one message and the commit only. Whoever has the lock sees
         # all files there are: two instances cannot both add the last one.
         ask_together([lock_transfer(transfer.pk), _file_count(transfer.pk), *questions])
+        transfer_changed(transfer.token)
     return file
 
 
 def check_file_size(size: int) -> None:
     """Raises InvalidFileError and FileTooLargeError."""
     if size < 0:
-        raise InvalidFileError("size", "A file cannot have fewer than 0 bytes.")
+        raise InvalidFileError("size", _("A file cannot have fewer than 0 bytes."))
     if size > settings.MAX_FILE_BYTES:
         raise FileTooLargeError(data={"max_bytes": settings.MAX_FILE_BYTES})
 
 
 def lock_transfer(transfer_id: uuid.UUID) -> Question:
-    """Locks the transfer, if it is there and alive. Raises NotFoundError and TransferExpiredError when asked."""
+    """Locks the transfer, if it is there and alive. When asked it raises NotFoundError and what
+    `sender_check_alive` raises.
+    """
 
-    def check(expires_at: datetime | None) -> None:
+    def check(expires_at: datetime | None, taken_down_at: datetime | None) -> None:
         if expires_at is None:
             raise NotFoundError
+        if taken_down_at is not None:
+            raise TransferTakenDownError
         _check_alive(expires_at)
 
     return Transfer.objects.lock_question(transfer_id, check)
@@ -207,6 +266,26 @@ def _file_count(transfer_id: uuid.UUID) -> Question:
     return Transfer.objects.files_question(transfer_id, check)
 
 
+def link_check(*, transfer: Transfer | SharedTransfer) -> None:
+    """Let recipients pass whose link opens.
+
+    Raises TransferExpiredError, TransferClosedError and TransferTakenDownError.
+    """
+    if transfer.link_state(timezone.now()) is LinkState.CLOSED:
+        raise TransferClosedError
+    sender_check_alive(transfer=transfer)
+
+
+def sender_check_alive(*, transfer: Transfer | SharedTransfer) -> None:
+    """Let a sender pass whose transfer can still be sent to, closed or not.
+
+    Raises TransferExpiredError and TransferTakenDownError.
+    """
+    if transfer.taken_down_at is not None:
+        raise TransferTakenDownError
+    _check_alive(transfer.expires_at)
+
+
 def _check_alive(expires_at: datetime) -> None:
     if has_expired(expires_at, timezone.now()):
         raise TransferExpiredError(expires_at)
@@ -216,8 +295,9 @@ def file_delete(*, file: File) -> None:
     """Remove one file: its rows now, its bytes right after. Removing it twice is no error."""
     with transaction.atomic():
         files = File.objects.filter(pk=file.pk)
-        _discard(files.lock_uploads(), files.blob_keys())
+        _discard(files.lock_uploads(), [*files.blob_keys(), *files.drop_archives()])
         files.delete()
+        transfer_changed(file.transfer_id)
 
 
 def transfer_delete(*, transfer: Transfer) -> None:
@@ -227,8 +307,10 @@ def transfer_delete(*, transfer: Transfer) -> None:
         # Locked, so that no file can be added behind the back of the list of bytes to discard.
         list(transfers.select_for_update())
         files = File.objects.filter(transfer_id=transfer.pk)
-        _discard([*_lock_partials(transfer), *files.lock_uploads()], files.blob_keys())
+        upload_ids = [*_lock_partials(transfer), *files.lock_uploads()]
+        _discard(upload_ids, [*files.blob_keys(), *files.drop_archives()])
         transfers.delete()
+        transfer_changed(transfer.token)
 
 
 def _lock_partials(transfer: Transfer) -> list[str]:
@@ -255,7 +337,7 @@ def transfer_unlock(*, transfer: Transfer, password: str, address: str) -> str:
     return transfer.grant
 
 
-def password_known(*, transfer: Transfer, password: str, address: str) -> bool:
+def password_known(*, transfer: Transfer | SharedTransfer, password: str, address: str) -> bool:
     """Whether this password opened the transfer lately from this client address.
 
     A program that sends it each time pays one hash. Whoever calls it asks the throttle first.
@@ -263,7 +345,7 @@ def password_known(*, transfer: Transfer, password: str, address: str) -> bool:
     return bool(cache.get(_proof_key(transfer, password, address)))
 
 
-def _proof_key(transfer: Transfer, password: str, address: str) -> str:
+def _proof_key(transfer: Transfer | SharedTransfer, password: str, address: str) -> str:
     # The password comes last: it may hold anything, the other two no space.
     told = f"{transfer.grant} {address} {password}"
     proof = salted_hmac("apps.transfers.proof", told, algorithm="sha256")
@@ -273,23 +355,37 @@ def _proof_key(transfer: Transfer, password: str, address: str) -> str:
 def download_authorise(*, file: File, client: str, starts_over: bool, counts: bool = True) -> BlobTicket:
     """Let `client` (whatever tells visitors apart) have a file's bytes, and count it if it starts over.
 
-    `counts` is False for a look at the headers. Raises TransferExpiredError, FileNotReadyError,
+    `counts` is False for a look at the headers. Raises what `link_check` raises, FileNotReadyError,
     FileRejectedError and DownloadLimitReachedError. Passwords are checked before.
     """
     _check_downloadable(file)
-    counted = bool(cache.get(_counted_key(file, client)))
-    if not counts:
-        if not counted:
-            _check_left(file.transfer)
-    elif starts_over or not counted:
-        _count(file)
-        # Without this memory (Redis lost) a continuation is counted again: the limit errs on the safe side.
-        cache.set(_counted_key(file, client), 1, CONTINUE_SECONDS)
+    with counted_once(
+        transfer=file.transfer, key=f"{file.pk}:{client}", starts_over=starts_over, counts=counts
+    ) as is_new:
+        if is_new:
+            downloads_count(transfer=file.transfer, file_ids=[file.pk])
+            tally.given(size=file.size)
     return _ticket(file, method="GET" if counts else "HEAD")
 
 
+@contextmanager
+def counted_once(*, transfer: Transfer, key: str, starts_over: bool, counts: bool) -> Iterator[bool]:
+    """Whether a request for bytes is a download of its own, to be counted in this block; `key` tells what is downloaded
+    and by whom. Raises DownloadLimitReachedError for a look (`counts` is False) at what cannot be downloaded any more.
+    """
+    memory = f"download:{salted_hmac('apps.transfers.counted', key).hexdigest()}"
+    counted = bool(cache.get(memory))
+    if not counts and not counted:
+        _check_left(transfer)
+    is_new = counts and (starts_over or not counted)
+    yield is_new
+    if is_new:
+        # Without this memory (Redis lost) a continuation is counted again: the limit errs on the safe side.
+        cache.set(memory, 1, CONTINUE_SECONDS)
+
+
 def _check_downloadable(file: File) -> None:
-    _check_alive(file.transfer.expires_at)
+    link_check(transfer=file.transfer)
     if file.state == FileState.REJECTED:
         raise FileRejectedError
     if file.state != FileState.READY or not is_blob_key(file.blob_key):
@@ -301,30 +397,23 @@ def _check_left(transfer: Transfer) -> None:
         raise DownloadLimitReachedError
 
 
-def _count(file: File) -> None:
-    if not File.objects.count_download(transfer_id=file.transfer_id, file_id=file.pk):
+def downloads_count(*, transfer: Transfer, file_ids: Sequence[uuid.UUID]) -> None:
+    """Use up one download of the transfer, and count it for each of these files of it: one, or those of an archive.
+
+    Raises DownloadLimitReachedError.
+    """
+    if not File.objects.count_download(transfer_id=transfer.pk, file_ids=file_ids):
         raise DownloadLimitReachedError
-
-
-def _counted_key(file: File, client: str) -> str:
-    return f"download:{salted_hmac('apps.transfers.counted', f'{file.pk}:{client}').hexdigest()}"
+    download_followed(transfer=transfer)
+    if transfer.download_limit is not None:
+        # The page says how many are left.
+        transfer_changed(transfer.token)
 
 
 def _ticket(file: File, *, method: str) -> BlobTicket:
-    expires = int(time.time()) + SIGNATURE_SECONDS
-    content_type, attachment = served_type(file.content_type), disposition(file.name)
-    signature = blob_signature(
-        expires=expires,
-        key=file.blob_key,
-        content_type=content_type,
-        disposition=attachment,
-        secret=settings.DOWNLOAD_KEY,
-    )
-    url = import_string(settings.BLOB_STORE)().download_url(
+    return blob_ticket(
         file.blob_key,
+        content_type=served_type(file.content_type),
+        disposition=disposition(file.name),
         method=method,
-        content_type=content_type,
-        disposition=attachment,
-        seconds=URL_SECONDS,
     )
-    return BlobTicket(file.blob_key, content_type, attachment, expires, signature, url)

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from apps.transfers.views import download, manage, receive, send
+from apps.transfers.views import asking, control, download, manage, mine, receive, send
 
 
 class TokenConverter:
@@ -28,6 +28,18 @@ urlpatterns = [
     path("m/<token:token>", manage.transfer, name="manage"),
     path("m/<token:token>/files", manage.files, name="manage_files"),
     path("m/<token:token>/files/<uuid:file_id>", manage.file, name="manage_file"),
+    path("m/<token:token>/change", control.change, name="change"),
+    path("m/<token:token>/close", control.close, name="close"),
+    path("m/<token:token>/open", control.reopen, name="open"),
+    path("m/<token:token>/delete", control.delete, name="delete"),
+    path("m/<token:token>/mails", control.mails, name="mails"),
+    path("mine", mine.mine, name="mine"),
+    path("mine/claim", mine.claim, name="claim"),
+    path("mine/received", mine.received, name="received"),
+    path("mine/requests", asking.requests, name="requests"),
+    path("mine/requests/<uuid:request_id>/close", asking.close, name="request_close"),
+    path("r/<token:token>", asking.answer_page, name="request"),
+    path("r/<token:token>/transfers/", asking.answer, name="request_send"),
     path("t/<token:token>", receive.link, name="link"),
     path("t/<token:token>/password", receive.password, name="password"),
     path("internal/download", download.authorise, name="download_question"),

@@ -25,6 +25,14 @@ def alice(db: None) -> Any:
 
 
 @pytest.fixture
+def alices(alice: Any) -> Client:
+    """The browser in which Alice is signed in."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
 def send(db: None) -> Callable[..., Any]:
     """Makes a transfer of Alice's with any choices."""
     from apps.transfers.services import transfer_create

@@ -54,7 +54,7 @@ class TestPage:
     def test_it_says_how_many_downloads_are_left(self, bob, send):
         sent = send(download_limit=3)
         sent.change(download_count=1)
-        assert bob.get(sent.link).context["downloads_left"] == 2
+        assert bob.get(sent.link).context["transfer"].downloads_left == 2
 
     def test_it_is_kept_out_of_caches_and_search_engines(self, bob, sent):
         assert is_private(bob.get(sent.link))
@@ -80,6 +80,7 @@ class TestJson:
             "files": [
                 {
                     "name": "photo.jpg",
+                    "folder": "",
                     "size": 1234,
                     "type": "image/jpeg",
                     "sha256": file.sha256,

@@ -62,6 +62,7 @@ class TestFiles:
                 {
                     "id": str(file.pk),
                     "name": "big.iso",
+                    "folder": "",
                     "size": 1000,
                     "type": "",
                     "sha256": "",

@@ -143,7 +143,7 @@ def test_rows_that_only_refer_to_the_transfer_hold_nobody_up(send, impatient):
 def test_a_download_is_counted_in_one_statement_without_a_transaction(send):
     file = send(download_limit=2).add()
     with CaptureQueriesContext(connection) as asked:
-        assert File.objects.count_download(transfer_id=file.transfer_id, file_id=file.pk)
+        assert File.objects.count_download(transfer_id=file.transfer_id, file_ids=[file.pk])
     assert len(asked) == 1
     file.refresh_from_db()
     assert (file.download_count, Transfer.objects.get().download_count) == (1, 1)
@@ -151,7 +151,7 @@ def test_a_download_is_counted_in_one_statement_without_a_transaction(send):
 
 def test_a_file_of_another_transfer_is_never_counted(send):
     mine, other = send().add(), send().add()
-    assert File.objects.count_download(transfer_id=mine.transfer_id, file_id=other.pk)
+    assert File.objects.count_download(transfer_id=mine.transfer_id, file_ids=[other.pk])
     other.refresh_from_db()
     assert (other.download_count, other.transfer.download_count) == (0, 0)
 

@@ -237,6 +237,9 @@ class TestDownloadTarget:
         assert download_target(f"/d/{TOKEN}/{FILE_ID}") == (TOKEN, uuid.UUID(FILE_ID))
 
     def test_a_query_changes_nothing(self):
+        assert download_target(f"/z/{TOKEN}/{FILE_ID}", "z") == (TOKEN, uuid.UUID(FILE_ID))
+        assert download_target(f"/z/{TOKEN}/{FILE_ID}") is None
+        assert download_target(f"/d/{TOKEN}/{FILE_ID}", "p") is None
         assert download_target(f"/d/{TOKEN}/{FILE_ID}?x=/d/other") == (TOKEN, uuid.UUID(FILE_ID))
 
     @pytest.mark.parametrize(

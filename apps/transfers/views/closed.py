@@ -11,14 +11,19 @@ from apps.transfers.errors import (
     DownloadLimitReachedError,
     PasswordRequiredError,
     PasswordWrongError,
+    TransferClosedError,
     TransferExpiredError,
+    TransferTakenDownError,
 )
 from apps.transfers.models import Transfer
+from apps.transfers.sharing import SharedTransfer
 
 _WHY: dict[type[SpillwayError], str] = {
     DownloadLimitReachedError: "limit",
     NotFoundError: "unknown",
+    TransferClosedError: "closed",
     TransferExpiredError: "expired",
+    TransferTakenDownError: "taken-down",
 }
 
 
@@ -36,7 +41,9 @@ def closed_page(request: HttpRequest, error: SpillwayError) -> HttpResponse:
 
 
 def password_page(
-    request: HttpRequest, transfer: Transfer, error: PasswordRequiredError | PasswordWrongError
+    request: HttpRequest,
+    transfer: Transfer | SharedTransfer,
+    error: PasswordRequiredError | PasswordWrongError,
 ) -> HttpResponse:
     """The page that asks for the password; raises the error again for programs."""
     if wants_json(request):

@@ -1,9 +1,14 @@
-"""Owns the proxy's question whether a visitor may have a file's bytes. Never sends a byte of them.
+"""Owns the proxy's question whether a visitor may have bytes: a file's here, others' in apps above. Sends none of them.
 
 The proxy asks before each download and passes the visitor's own headers and cookies along. A 200 carries the
 signed location for the file server; anything else is what the visitor gets to see, such as the 302 to a presigned
 address in an object store.
 """
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,51 +18,79 @@ from apps.common.errors import NotFoundError, SpillwayError
 from apps.throttling.address import client_address
 from apps.throttling.services import throttle_hit
 from apps.transfers.errors import MethodNotAllowedError, PasswordRequiredError, PasswordWrongError
-from apps.transfers.models import File
+from apps.transfers.models import File, Transfer
 from apps.transfers.rules import download_target, starts_over
-from apps.transfers.services import BlobTicket, download_authorise
-from apps.transfers.views.access import check_alive, check_unlocked, private
+from apps.transfers.services import download_authorise, link_check
+from apps.transfers.sharing import SharedTransfer
+from apps.transfers.tickets import BlobTicket
+from apps.transfers.views.access import check_unlocked, private
 from apps.transfers.views.closed import closed_page, password_page
+
+Thing = TypeVar("Thing")
+# What is asked for, and the transfer that decides who may have it.
+Find = Callable[[str, uuid.UUID], tuple[Transfer | SharedTransfer, Thing] | None]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request for bytes. `client` tells visitors apart; `counts` is False for a look at the headers."""
+
+    client: str
+    starts_over: bool
+    counts: bool
 
 
 @require_GET
 @private
 def authorise(request: HttpRequest) -> HttpResponse:
     """200 with X-Blob-* headers, 302 to the object store, or why not."""
+    return bytes_question(request, "d", _find, _give)
+
+
+def _find(token: str, file_id: uuid.UUID) -> tuple[Transfer, File] | None:
+    file = File.objects.of_link(token, file_id).first()
+    return (file.transfer, file) if file else None
+
+
+def _give(file: File, visit: Visit) -> BlobTicket:
+    return download_authorise(
+        file=file, client=visit.client, starts_over=visit.starts_over, counts=visit.counts
+    )
+
+
+def bytes_question(
+    request: HttpRequest, what: str, find: "Find[Thing]", give: Callable[[Thing, Visit], BlobTicket]
+) -> HttpResponse:
+    """The answer to one question of the proxy's about `/<what>/<token>/<id>`."""
     # The internal entry point adds no hop (deploy/traefik: notAppendXForwardedFor): as for any other request.
     address = client_address(request)
     method = request.headers.get("X-Forwarded-Method", "GET").upper()
     if method not in ("GET", "HEAD"):
         raise MethodNotAllowedError(headers={"Allow": "GET, HEAD"})
-    file = None
+    transfer = None
     try:
-        file = _asked_file(request, address)
-        return _answer(_ticket(request, file, address, method))
+        target = download_target(request.headers.get("X-Forwarded-Uri", ""), what)
+        found = find(*target) if target else None
+        if found is None:
+            # Only failing tries are counted: they are how links are guessed.
+            throttle_hit(scope="link_open", key=address)
+            raise NotFoundError
+        transfer, thing = found
+        link_check(transfer=transfer)
+        check_unlocked(request, transfer, address=address)
+        return _answer(give(thing, _visit(request, address, counts=method == "GET")))
     except (PasswordRequiredError, PasswordWrongError) as error:
-        return password_page(request, file.transfer, error) if file else closed_page(request, error)
+        return password_page(request, transfer, error) if transfer else closed_page(request, error)
     except SpillwayError as error:
         return closed_page(request, error)
 
 
-def _asked_file(request: HttpRequest, address: str) -> File:
-    target = download_target(request.headers.get("X-Forwarded-Uri", ""))
-    file = File.objects.of_link(*target).first() if target else None
-    if file is None:
-        # Only failing tries are counted: they are how links are guessed.
-        throttle_hit(scope="link_open", key=address)
-        raise NotFoundError
-    return file
-
-
-def _ticket(request: HttpRequest, file: File, address: str, method: str) -> BlobTicket:
-    check_alive(file.transfer)
-    check_unlocked(request, file.transfer, address=address)
-    return download_authorise(
-        file=file,
+def _visit(request: HttpRequest, address: str, *, counts: bool) -> Visit:
+    return Visit(
         client=f"{address} {request.COOKIES.get(settings.SESSION_COOKIE_NAME, '')}",
         # With If-Range the file server may answer a range with the whole file.
         starts_over="If-Range" in request.headers or starts_over(request.headers.get("Range", "")),
-        counts=method == "GET",
+        counts=counts,
     )
 
 

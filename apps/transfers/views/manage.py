@@ -13,8 +13,8 @@ from apps.common.links import absolute
 from apps.common.responses import wants_json
 from apps.transfers.models import File, Transfer
 from apps.transfers.rules import downloads_left, transfer_state
-from apps.transfers.services import file_delete, transfer_delete
-from apps.transfers.views.access import check_alive, open_link, private, sender_transfer
+from apps.transfers.services import file_delete, sender_check_alive, transfer_delete
+from apps.transfers.views.access import open_link, private, sender_transfer
 from apps.transfers.views.closed import closed_page
 from apps.transfers.views.send import send_limits
 from apps.transfers.views.shapes import sender_file
@@ -48,7 +48,7 @@ def _shell(request: HttpRequest, token: str) -> HttpResponse:
 def files(request: HttpRequest, token: str) -> HttpResponse:
     """The rows of the sender's page, or their JSON."""
     found = sender_transfer(request, token)
-    check_alive(found)
+    sender_check_alive(transfer=found)
     rows = [sender_file(file) for file in found.files.with_upload()]
     if wants_json(request):
         return JsonResponse(_files_json(request, found, rows))
