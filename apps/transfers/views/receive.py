@@ -1,20 +1,23 @@
-"""Owns the page behind a link: what there is, in which state, and the password before it."""
+"""Owns the page behind a link: what there is, in which state, the password before it. Asks the cache first."""
 
-from django.db.models import prefetch_related_objects
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.common.errors import SpillwayError
 from apps.common.responses import wants_json
 from apps.throttling.address import client_address
 from apps.transfers.errors import PasswordRequiredError, PasswordWrongError
-from apps.transfers.models import Transfer
-from apps.transfers.rules import downloads_left
-from apps.transfers.views.access import check_unlocked, keep_grant, open_link, private, try_password
+from apps.transfers.rules import FileState
+from apps.transfers.sharing import SharedFile, SharedTransfer
+from apps.transfers.views.access import check_unlocked, keep_grant, open_shared, private, try_password
 from apps.transfers.views.closed import closed_page, password_page
-from apps.transfers.views.shapes import recipient_file, recipient_json
+from apps.transfers.views.shapes import recipient_json
 
 
 @require_safe
@@ -22,7 +25,7 @@ from apps.transfers.views.shapes import recipient_file, recipient_json
 def link(request: HttpRequest, token: str) -> HttpResponse:
     """The transfer for its recipient: a page, its rows for htmx, or JSON."""
     try:
-        transfer = open_link(request, token)
+        transfer = open_shared(request, token)
     except SpillwayError as error:
         return closed_page(request, error)
     try:
@@ -34,21 +37,33 @@ def link(request: HttpRequest, token: str) -> HttpResponse:
     return response
 
 
-def _shown(request: HttpRequest, transfer: Transfer) -> HttpResponse:
-    prefetch_related_objects([transfer], "files")
+def _shown(request: HttpRequest, transfer: SharedTransfer) -> HttpResponse:
     if wants_json(request):
         return JsonResponse(recipient_json(request, transfer))
-    files = [recipient_file(file, transfer.token) for file in transfer.files.all()]
+    return _page(request, transfer)
+
+
+# A form of the page asks for an archive.
+@ensure_csrf_cookie
+def _page(request: HttpRequest, transfer: SharedTransfer) -> HttpResponse:
+    ready = [file for file in transfer.files if file.state == FileState.READY]
     context = {
         "transfer": transfer,
-        "sender_name": transfer.owner.get_full_name() if transfer.owner else "",
-        "files": files,
-        "total_bytes": sum(file["size"] for file in files),
-        "expires_at": transfer.expires_at,
-        "downloads_left": downloads_left(transfer.download_limit, transfer.download_count),
+        "folders": list(_by_folder(transfer.files)),
+        "files": transfer.files,
+        "ready": ready,
+        "total_bytes": sum(file.size for file in transfer.files),
+        "ready_bytes": sum(file.size for file in ready),
+        "is_used_up": transfer.downloads_left == 0,
     }
     page = "_receive_files" if "HX-Request" in request.headers else "receive"
     return render(request, f"transfers/{page}.html", context)
+
+
+def _by_folder(files: Iterable[SharedFile]) -> Iterator[tuple[str, list[SharedFile]]]:
+    """(folder, its files): what lies in no folder first, the others by their names."""
+    for folder, held in groupby(sorted(files, key=lambda file: file.folder), key=lambda file: file.folder):
+        yield folder, list(held)
 
 
 @require_POST
@@ -56,10 +71,10 @@ def _shown(request: HttpRequest, transfer: Transfer) -> HttpResponse:
 def password(request: HttpRequest, token: str) -> HttpResponse:
     """Take the password of a transfer and go back to it; the session keeps the grant."""
     try:
-        transfer = open_link(request, token)
+        transfer = open_shared(request, token)
     except SpillwayError as error:
         return closed_page(request, error)
-    if transfer.password:
+    if transfer.has_password:
         try:
             given = request.POST.get("password", "")
             keep_grant(request, transfer, try_password(transfer, given, address=client_address(request)))
