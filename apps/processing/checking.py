@@ -19,6 +19,7 @@ from django.db.models import Case, F, OuterRef, Q, QuerySet, Sum, When
 from django.db.models.functions import Coalesce, JSONObject, Now
 from django.utils import timezone
 
+from apps.processing.models import named_blobs
 from apps.transfers.models import File
 from apps.transfers.rules import FileState
 from apps.uploads.models import Part, Upload
@@ -272,13 +273,16 @@ def unfinished_check(store: BlobStore, older_than_seconds: float) -> Iterator[Fi
 
 
 def _nobodys(keys: Iterable[str]) -> Iterator[str]:
-    """Keys that no file has and no worker will give to one: a blob is made under the token of its worker's claim."""
+    """Keys that no row has and no worker will give to a file: its blob is made under the token of its worker's claim,
+    those of archives and previews are named before they are made.
+    """
     for batch in _batches(keys):
         tokens = {key: token for key in batch if (token := _claim_token(key))}
         # One statement: publishing sets the one and clears the other.
         wanted = Q(blob_key__in=batch) | Q(state=FileState.PROCESSING, claim_token__in=tokens.values())
         rows = set(File.objects.filter(wanted).values_list("blob_key", "claim_token"))
-        named, claimed = {key for key, _ in rows}, {token for _, token in rows}
+        claimed = {token for _, token in rows}
+        named = {key for key, _ in rows} | named_blobs(batch)
         yield from (key for key in batch if key not in named and tokens.get(key) not in claimed - {None})
 
 

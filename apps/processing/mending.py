@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from apps.processing import checking
 from apps.processing.checking import Finding, Trouble
+from apps.transfers.caching import transfer_changed
 from apps.transfers.models import File
 from apps.transfers.rules import FileState
 from apps.uploads.models import Part, Upload
@@ -72,6 +73,8 @@ def file_lost(*, file_id: uuid.UUID, blob_key: str) -> bool:
     if not lost.update(state=FileState.REJECTED, reason=LOST, blob_key=""):
         return False
     Upload.objects.of_file(file_id).give_back()
+    for transfer_id in File.objects.filter(pk=file_id).values_list("transfer_id", flat=True):
+        transfer_changed(transfer_id)
     return True
 
 
@@ -140,4 +143,5 @@ def _refuse(file: File) -> bool:
     waiting = File.objects.filter(pk=file.pk, state__in=(FileState.UPLOADING, FileState.PROCESSING))
     refused = waiting.update(state=FileState.REJECTED, reason=LOST, claim_token=None, claimed_until=None)
     Upload.objects.of_file(file.pk).give_back()
+    transfer_changed(file.transfer_id)
     return bool(refused)

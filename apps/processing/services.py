@@ -17,6 +17,10 @@ from django.utils import timezone
 
 from apps.common.enqueue import enqueue
 from apps.processing import rules, sniff
+from apps.processing.models import named_blobs
+from apps.processing.owning import ClaimLostError
+from apps.processing.previewing import preview_request
+from apps.transfers.caching import transfer_changed
 from apps.transfers.models import File, Transfer
 from apps.uploads.models import Part, Upload
 from apps.uploads.ports import PartMissingError, PartRef, StoreError
@@ -25,11 +29,9 @@ from apps.uploads.store import blob_store
 logger = structlog.get_logger(__name__)
 
 ORPHAN_SECONDS = 86_400.0
+# What is said of a file that was tried too often; it can be tried again by hand while its parts are there.
+GAVE_UP = "It could not be processed. Please send it again."
 KEEP_EXPIRED_DAYS = 30  # how long a dead link still says that, and when, it expired
-
-
-class ClaimLostError(Exception):
-    """Another worker owns the file now; whatever this one made must go."""
 
 
 class Claim:
@@ -79,7 +81,7 @@ def file_claim(*, file_id: uuid.UUID) -> Claim | None:
         return None
     claim = Claim(File.objects.get(pk=file_id), token)
     if rules.gives_up(claim.file.attempts):
-        _reject(claim, "It could not be processed. Please send it again.")
+        _reject(claim, GAVE_UP)
         return None
     return claim
 
@@ -114,9 +116,13 @@ def _publish(claim: Claim, key: str, sha256: str) -> bool:
         blob_store().discard_blob(key)
         return _reject(claim, "Its checksum is not the one the sender gave. Please send it again.")
     kind = sniff.content_type(blob_store().read_head(key, rules.SNIFF_BYTES))
-    if not File.objects.publish(file.pk, claim.token, blob_key=key, sha256=sha256, content_type=kind):
-        raise ClaimLostError
+    with transaction.atomic():
+        if not File.objects.publish(file.pk, claim.token, blob_key=key, sha256=sha256, content_type=kind):
+            raise ClaimLostError
+        preview_request(file_id=file.pk, content_type=kind, size=file.size)
+        transfer_changed(file.transfer_id)
     logger.info("file_ready", file=str(file.pk), bytes=file.size, attempts=file.attempts)
+    enqueue("transfers.send_mails", str(file.transfer_id))
     _forget_parts(file.pk)
     return True
 
@@ -127,6 +133,7 @@ def _reject(claim: Claim, reason: str) -> bool:
         return False
     # Its bytes are nobody's any more, and no room is kept for them. A crash right before this is check_storage's.
     Upload.objects.of_file(claim.file.pk).give_back()
+    transfer_changed(claim.file.transfer_id)
     logger.warning("file_rejected", file=str(claim.file.pk), reason=reason)
     return True
 
@@ -178,16 +185,16 @@ def _empty(transfer: Transfer) -> None:
     """Remove a transfer's files: rows now, bytes right after. Uploads are locked first, so none can grow meanwhile."""
     with transaction.atomic():
         files = File.objects.filter(transfer=transfer)
-        upload_ids, blob_keys = files.lock_uploads(), files.blob_keys()
+        upload_ids, blob_keys = files.lock_uploads(), [*files.blob_keys(), *files.drop_archives()]
         files.delete()
+        transfer_changed(transfer.token)
         enqueue("processing.discard", {"blob_keys": blob_keys, "upload_ids": upload_ids})
 
 
 def bytes_discard(*, blob_keys: Sequence[str], upload_ids: Sequence[str]) -> None:
     """Remove bytes that no row names. Asks the database once more: a stray message deletes nothing that is used."""
     store = blob_store()
-    used = set(File.objects.filter(blob_key__in=blob_keys).values_list("blob_key", flat=True))
-    for key in set(blob_keys) - used:
+    for key in set(blob_keys) - named_blobs(blob_keys):
         store.discard_blob(key)
     alive = {str(pk) for pk in Upload.objects.filter(pk__in=upload_ids).values_list("pk", flat=True)}
     for upload_id in set(upload_ids) - alive:
@@ -199,7 +206,7 @@ def orphans_discard(*, older_than_seconds: float = ORPHAN_SECONDS) -> int:
     store = blob_store()
     count = store.discard_unfinished(older_than_seconds)
     for key in store.old_blobs(older_than_seconds):
-        if not File.objects.filter(blob_key=key).exists():
+        if not named_blobs([key]):
             store.discard_blob(key)
             count += 1
     for upload_id in store.old_uploads(older_than_seconds):

@@ -5,8 +5,9 @@ from typing import TypedDict
 
 from celery import shared_task
 
-from apps.processing import services
+from apps.processing import archiving, previewing, services
 from apps.processing.mending import rooms_tidy
+from apps.transfers.moderating import taken_down_purge
 from apps.uploads.expiring import uploads_expire
 
 
@@ -23,17 +24,33 @@ def process_file(file_id: str) -> None:
     services.file_process(file_id=uuid.UUID(file_id))
 
 
+@shared_task(name="processing.make_archive")
+def make_archive(archive_id: str) -> None:
+    """Pack the files that a recipient chose."""
+    archiving.archive_make(archive_id=uuid.UUID(archive_id))
+
+
+@shared_task(name="processing.preview_file")
+def preview_file(file_id: str) -> None:
+    """Make what there is to look at of a ready file."""
+    previewing.file_preview(file_id=uuid.UUID(file_id))
+
+
 @shared_task(name="processing.sweep")
 def sweep() -> None:
-    """Find work that nobody owns."""
+    """Find work that nobody owns. What can wait rings last."""
     services.files_sweep()
+    archiving.archives_sweep()
+    previewing.previews_sweep()
 
 
 @shared_task(name="processing.expire")
 def expire() -> None:
-    """Remove what has had its time: unfinished uploads, then expired transfers."""
+    """Remove what has had its time: unfinished uploads, then transfers that expired or that staff took down."""
     uploads_expire()
     services.transfers_expire()
+    archiving.archives_expire()
+    taken_down_purge()
 
 
 @shared_task(name="processing.discard")

@@ -100,6 +100,11 @@ class BlobStore(Protocol):
     def read_head(self, key: str, size: int) -> bytes:
         """The first `size` bytes of a blob, fewer if it is shorter. Raises PartMissingError when it is gone."""
 
+    def read_blob(self, key: str, *, start: int = 0, size: int | None = None) -> Iterator[memoryview]:
+        """The blob's bytes from `start` on, `size` of them or all, fewer where it ends before; in blocks of at most
+        1 MiB, each valid until the next one. Raises PartMissingError when it is gone.
+        """
+
     def download_url(
         self, key: str, *, method: str, content_type: str, disposition: str, seconds: int
     ) -> str | None:

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from apps.processing import checking, mending
 from apps.processing.checking import Finding, Trouble, storage_check
+from apps.processing.models import Archive, Preview
 from apps.processing.services import bytes_discard, file_process, orphans_discard
 from apps.transfers.models import File, Transfer
 from apps.transfers.rules import FileState
@@ -238,6 +239,22 @@ def test_a_blob_of_no_file_goes(store: BlobStore) -> None:
     stray_blob(store)
     mended(Trouble.BLOB_UNNAMED)
     assert store.blob_size(kept.blob_key) == kept.size
+
+
+def test_bytes_of_archives_and_previews_are_somebodys(files: Path) -> None:
+    file = published()
+    keys = [f"{number:02x}/{number:02x}/{uuid.uuid4().hex}" for number in (1, 2, 3)]
+    for key in keys:
+        writer = blob_store().open_blob(key)
+        writer.write(b"x")
+        writer.commit()
+    Archive.objects.create(
+        transfer=file.transfer, digest="a", file_ids=[file.pk], bytes_total=1, state="ready", blob_key=keys[0]
+    )
+    Preview.objects.create(file=file, kind="text", blob_key=keys[1], content_type="text/plain", size=1)
+    assert kinds("--older-than", "0s") == {"blob_unnamed"}
+    assert kinds("--older-than", "0s", "--repair") == {"blob_unnamed"}
+    assert [blob_store().blob_size(key) for key in keys] == [1, 1, None]
 
 
 def test_a_blob_that_nobody_finishes_goes(store: BlobStore) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.processing import rules
 from apps.processing.rules import MOST_ATTEMPTS, blob_key, gives_up, pause_seconds, renewal_due
 from apps.processing.sniff import UNKNOWN, content_type
 
@@ -72,3 +73,34 @@ def test_any_bytes_have_a_type_that_fits_a_header(head: bytes) -> None:
     assert "/" in kind
     assert kind.isascii()
     assert kind.isprintable()
+
+
+class TestArchivePaths:
+    def paths(self, *files: tuple[str, str]) -> list[str]:
+        return list(rules.archive_paths(files))
+
+    def test_folders_and_names_are_kept(self) -> None:
+        assert self.paths(("", "a.txt"), ("x/y", "b.txt")) == ["a.txt", "x/y/b.txt"]
+
+    def test_the_same_name_in_two_folders_is_no_conflict(self) -> None:
+        assert self.paths(("x", "a.txt"), ("y", "a.txt")) == ["x/a.txt", "y/a.txt"]
+
+    def test_a_second_one_of_a_name_is_numbered_before_its_extension(self) -> None:
+        assert self.paths(("", "a.txt"), ("", "a.txt"), ("", "b"), ("", "b")) == [
+            "a.txt",
+            "a (2).txt",
+            "b",
+            "b (2)",
+        ]
+
+    def test_a_number_that_is_taken_is_passed_over(self) -> None:
+        assert self.paths(("", "a.txt"), ("", "a (2).txt"), ("", "a.txt"))[2] == "a (3).txt"
+
+    def test_names_that_differ_in_case_alone_are_told_apart(self) -> None:
+        assert self.paths(("", "A.txt"), ("", "a.txt")) == ["A.txt", "a (2).txt"]
+
+    def test_a_file_never_takes_a_folders_name(self) -> None:
+        assert self.paths(("", "x"), ("x", "a.txt")) == ["x (2)", "x/a.txt"]
+
+    def test_a_hidden_file_is_numbered_at_its_end(self) -> None:
+        assert self.paths(("", ".env"), ("", ".env"))[1] == ".env (2)"

@@ -263,6 +263,9 @@ def test_the_sweep_rings_for_files_nobody_owns(arrive: Arrive, doorbell: list[ob
     waiting, owned, ready = arrive(b"a"), arrive(b"b"), arrive(b"c")
     services.file_claim(file_id=owned.pk)
     services.file_process(file_id=ready.pk)
+    # What a file that got ready leads to: its mails, its preview.
+    assert ("transfers.send_mails", (str(ready.transfer_id),)) in doorbell
+    doorbell.clear()
     assert services.files_sweep() == 1
     assert doorbell == [("processing.process_file", (str(waiting.pk),))]
 
@@ -284,7 +287,7 @@ def test_an_expired_transfer_loses_its_files_but_keeps_its_row(
     assert services.transfers_expire() == 1
     assert not File.objects.exists()
     assert Transfer.objects.exists()
-    name, arguments = doorbell[0]
+    name, arguments = doorbell[-1]
     what = arguments[0]
     assert (name, what["blob_keys"]) == ("processing.discard", [file.blob_key])
     services.bytes_discard(**what)

@@ -259,6 +259,22 @@ class FilesystemStore:
         except OSError as error:
             raise _store_error(error) from error
 
+    def read_blob(self, key: str, *, start: int = 0, size: int | None = None) -> Iterator[memoryview]:
+        """Blocks of one reused buffer."""
+        buffer = memoryview(bytearray(BLOCK_BYTES))
+        try:
+            with open(self._blob(key), "rb", buffering=0) as file:
+                file.seek(start)
+                left = os.fstat(file.fileno()).st_size - start if size is None else size
+                while left > 0 and (count := file.readinto(buffer[: min(left, BLOCK_BYTES)])):
+                    left -= count
+                    yield buffer[:count]
+        except FileNotFoundError as error:
+            self._must_be_there("blobs")
+            raise PartMissingError("a blob is gone") from error
+        except OSError as error:
+            raise _store_error(error) from error
+
     def download_url(
         self, key: str, *, method: str, content_type: str, disposition: str, seconds: int
     ) -> str | None:

@@ -80,6 +80,10 @@ class S3Store:
         """The blob's first bytes, for sniffing its type."""
         return s3_reader.read_head(self._asker, self._blob(key), size)
 
+    def read_blob(self, key: str, *, start: int = 0, size: int | None = None) -> Iterator[memoryview]:
+        """Blocks of one reused buffer."""
+        return s3_reader.read_range(self._asker, self._blob(key), start, size)
+
     def download_url(
         self, key: str, *, method: str, content_type: str, disposition: str, seconds: int
     ) -> str | None:

@@ -15,11 +15,13 @@ _SHORT = "a part is shorter than was committed"
 _BROKEN = (*FAILURES, HTTPError, OSError)
 
 
-def read_object(asker: Asker, key: str, size: int, buffer: memoryview) -> Iterator[memoryview]:
-    """The first `size` bytes, in blocks that are valid until the next one. Raises PartMissingError when there are fewer
-    of them, or none; StoreError.
+def read_object(
+    asker: Asker, key: str, size: int, buffer: memoryview, *, start: int = 0
+) -> Iterator[memoryview]:
+    """The bytes from `start` up to `size`, in blocks that are valid until the next one. Raises PartMissingError when
+    there are fewer of them, or none; StoreError.
     """
-    position, attempt = 0, 0
+    position, attempt = start, 0
     until = time.monotonic() + asker.patience.retry_seconds
     while position < size:
         body = _open(asker, key, position, size)
@@ -54,11 +56,16 @@ def _open(asker: Asker, key: str, position: int, size: int) -> Any:
 
 def read_head(asker: Asker, key: str, size: int) -> bytes:
     """The first bytes of an object, fewer if it is shorter. Raises PartMissingError when it is gone; StoreError."""
+    return b"".join(bytes(block) for block in read_range(asker, key, 0, size))
+
+
+def read_range(asker: Asker, key: str, start: int, size: int | None) -> Iterator[memoryview]:
+    """So many bytes from `start` on, or all, fewer where the object ends before; in blocks that are valid until the
+    next one. Raises PartMissingError when it is gone; StoreError.
+    """
     try:
         length = int(asker.ask("head_object", Key=key)["ContentLength"])
     except GoneError as error:
         raise PartMissingError("a blob is gone") from error
-    wanted = min(size, length)
-    return b"".join(
-        bytes(block) for block in read_object(asker, key, wanted, memoryview(bytearray(BLOCK_BYTES)))
-    )
+    end = length if size is None else min(start + size, length)
+    yield from read_object(asker, key, end, memoryview(bytearray(BLOCK_BYTES)), start=start)

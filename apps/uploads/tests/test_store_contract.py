@@ -110,6 +110,42 @@ def test_an_empty_blob_is_a_blob(store: BlobStore) -> None:
     assert store.read_head(KEY, 10) == b""
 
 
+def read_blob(store: BlobStore, **which: int) -> bytes:
+    return b"".join(bytes(block) for block in store.read_blob(KEY, **which))
+
+
+def test_a_blob_is_read_back_whole_in_small_blocks(store: BlobStore) -> None:
+    data = os.urandom(3 * MIB + 17)
+    put_blob(store, KEY, data)
+    sizes, read = [], b""
+    for block in store.read_blob(KEY):
+        sizes.append(len(block))
+        read += bytes(block)
+    assert read == data
+    assert max(sizes) <= MIB
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "expected"),
+    [(0, 3, b"abc"), (2, 3, b"cde"), (4, 100, b"efgh"), (8, 1, b""), (20, 1, b""), (3, 0, b"")],
+)
+def test_any_range_of_a_blob_is_read_and_ends_with_it(
+    store: BlobStore, start: int, size: int, expected: bytes
+) -> None:
+    put_blob(store, KEY, b"abcdefgh")
+    assert read_blob(store, start=start, size=size) == expected
+
+
+def test_a_blob_is_read_from_a_place_to_its_end(store: BlobStore) -> None:
+    put_blob(store, KEY, b"abcdefgh")
+    assert read_blob(store, start=6) == b"gh"
+
+
+def test_a_blob_that_is_gone_cannot_be_read(store: BlobStore) -> None:
+    with pytest.raises(PartMissingError):
+        read_blob(store)
+
+
 def test_discarding_what_is_not_there_is_no_error(store: BlobStore) -> None:
     store.discard_upload(uuid.uuid4())
     store.discard_blob("no/ne/none")
