@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.common.enqueue import enqueue
-from apps.lifecycle import drain
+from apps.lifecycle import drain, tally
 from apps.transfers.models import File
 from apps.transfers.rules import FileState
 from apps.uploads.errors import UploadLeaseLostError
@@ -58,6 +58,7 @@ def commit_part(
     finally:
         connection.close()
     upload.offset, upload.expires_at = upload.offset + size, expires_at
+    tally.arrived(size=size, whole=whole_file is not None)
     if release:
         lease.given_back()
     else:

@@ -1,12 +1,14 @@
 """Owns the refusals of the upload protocol: code, status and words. Raised by services, shaped by the middleware."""
 
+from django.utils.translation import gettext_lazy as _
+
 from apps.common.errors import SpillwayError
 
 
 class UploadError(SpillwayError):
     """What all refusals of an upload have in common."""
 
-    what_to_do = "Ask for the upload's offset and go on from there; nothing was lost."
+    what_to_do = _("Ask for the upload's offset and go on from there; nothing was lost.")
 
 
 class UploadNotFoundError(UploadError):
@@ -14,8 +16,8 @@ class UploadNotFoundError(UploadError):
 
     code = "upload_not_found"
     status = 404
-    message = "There is no such upload."
-    what_to_do = "Start a new upload."
+    message = _("There is no such upload.")
+    what_to_do = _("Start a new upload.")
 
 
 class UploadExpiredError(UploadError):
@@ -23,8 +25,8 @@ class UploadExpiredError(UploadError):
 
     code = "upload_expired"
     status = 410
-    message = "This upload has expired."
-    what_to_do = "Start a new upload."
+    message = _("This upload has expired.")
+    what_to_do = _("Start a new upload.")
 
 
 class UploadOffsetConflictError(UploadError):
@@ -32,7 +34,7 @@ class UploadOffsetConflictError(UploadError):
 
     code = "upload_offset_conflict"
     status = 409
-    message = "Upload-Offset is not where this upload stands."
+    message = _("Upload-Offset is not where this upload stands.")
 
 
 class UploadLockedError(UploadError):
@@ -40,7 +42,7 @@ class UploadLockedError(UploadError):
 
     code = "upload_locked"
     status = 423
-    message = "Another request is appending to this upload."
+    message = _("Another request is appending to this upload.")
 
 
 class UploadLeaseLostError(UploadError):
@@ -48,7 +50,7 @@ class UploadLeaseLostError(UploadError):
 
     code = "upload_lease_lost"
     status = 423
-    message = "Another request took this upload over."
+    message = _("Another request took this upload over.")
 
 
 class UploadTooLongError(UploadError):
@@ -56,7 +58,7 @@ class UploadTooLongError(UploadError):
 
     code = "upload_too_long"
     status = 413
-    message = "The body is longer than what is left of the announced length."
+    message = _("The body is longer than what is left of the announced length.")
 
 
 class UploadInterruptedError(UploadError):
@@ -64,7 +66,7 @@ class UploadInterruptedError(UploadError):
 
     code = "upload_interrupted"
     status = 503
-    message = "The upload was interrupted; what arrived is kept."
+    message = _("The upload was interrupted; what arrived is kept.")
 
 
 class UploadsBusyError(UploadError):
@@ -72,7 +74,7 @@ class UploadsBusyError(UploadError):
 
     code = "uploads_busy"
     status = 503
-    message = "This instance has its hands full; another try will go on."
+    message = _("This instance has its hands full; another try will go on.")
 
 
 class UploadFinishedError(UploadError):
@@ -80,7 +82,7 @@ class UploadFinishedError(UploadError):
 
     code = "upload_finished"
     status = 403
-    message = "This upload is finished; remove the file from its transfer instead."
+    message = _("This upload is finished; remove the file from its transfer instead.")
 
 
 class TransferTooLargeError(UploadError):
@@ -88,8 +90,8 @@ class TransferTooLargeError(UploadError):
 
     code = "transfer_too_large"
     status = 413
-    message = "This transfer's files together are larger than this site takes."
-    what_to_do = "Make another transfer for the rest, or remove a file from this one."
+    message = _("This transfer's files together are larger than this site takes.")
+    what_to_do = _("Make another transfer for the rest, or remove a file from this one.")
 
 
 class QuotaExceededError(UploadError):
@@ -97,8 +99,8 @@ class QuotaExceededError(UploadError):
 
     code = "quota_exceeded"
     status = 413
-    message = "This is more than you may have here at one time."
-    what_to_do = "Remove older transfers, or wait until they expire."
+    message = _("This is more than you may have here at one time.")
+    what_to_do = _("Remove older transfers, or wait until they expire.")
 
 
 class StorageFullError(UploadError):
@@ -106,8 +108,8 @@ class StorageFullError(UploadError):
 
     code = "storage_full"
     status = 507
-    message = "There is no space left here."
-    what_to_do = "What arrived is kept: go on later, or ask whoever runs this site to make room."
+    message = _("There is no space left here.")
+    what_to_do = _("What arrived is kept: go on later, or ask whoever runs this site to make room.")
 
 
 class StorageUnavailableError(UploadError):
@@ -115,7 +117,7 @@ class StorageUnavailableError(UploadError):
 
     code = "storage_unavailable"
     status = 503
-    message = "The storage cannot be reached right now."
+    message = _("The storage cannot be reached right now.")
 
 
 class TusVersionError(UploadError):
@@ -123,7 +125,7 @@ class TusVersionError(UploadError):
 
     code = "tus_version_unsupported"
     status = 412
-    message = "Tus-Resumable must be 1.0.0."
+    message = _("Tus-Resumable must be 1.0.0.")
 
 
 class UploadLengthError(UploadError):
@@ -131,7 +133,7 @@ class UploadLengthError(UploadError):
 
     code = "upload_length_invalid"
     status = 400
-    message = "Upload-Length must be a whole number of bytes."
+    message = _("Upload-Length must be a whole number of bytes.")
 
 
 class UploadBodyLengthError(UploadError):
@@ -139,8 +141,8 @@ class UploadBodyLengthError(UploadError):
 
     code = "upload_length_required"
     status = 411
-    message = "Content-Length is needed; a chunked body is not taken."
-    what_to_do = "Send the chunk with its length."
+    message = _("Content-Length is needed; a chunked body is not taken.")
+    what_to_do = _("Send the chunk with its length.")
 
 
 class UploadOffsetError(UploadError):
@@ -148,7 +150,7 @@ class UploadOffsetError(UploadError):
 
     code = "upload_offset_invalid"
     status = 400
-    message = "Upload-Offset must be a whole number of bytes."
+    message = _("Upload-Offset must be a whole number of bytes.")
 
 
 class UploadTypeError(UploadError):
@@ -156,7 +158,7 @@ class UploadTypeError(UploadError):
 
     code = "upload_content_type"
     status = 415
-    message = "Content-Type must be application/offset+octet-stream."
+    message = _("Content-Type must be application/offset+octet-stream.")
 
 
 class UploadMetadataError(UploadError):
@@ -164,7 +166,7 @@ class UploadMetadataError(UploadError):
 
     code = "upload_metadata_invalid"
     status = 400
-    message = "Upload-Metadata cannot be read."
+    message = _("Upload-Metadata cannot be read.")
 
 
 class UploadLengthFixedError(UploadError):
@@ -172,7 +174,7 @@ class UploadLengthFixedError(UploadError):
 
     code = "upload_length_fixed"
     status = 400
-    message = "This upload's length is known already and cannot be changed."
+    message = _("This upload's length is known already and cannot be changed.")
 
 
 class UploadChecksumError(UploadError):
@@ -180,7 +182,7 @@ class UploadChecksumError(UploadError):
 
     code = "upload_checksum_invalid"
     status = 400
-    message = "Upload-Checksum cannot be read."
+    message = _("Upload-Checksum cannot be read.")
 
 
 class UploadMismatchError(UploadError):
@@ -188,8 +190,8 @@ class UploadMismatchError(UploadError):
 
     code = "upload_checksum_mismatch"
     status = 460  # of the protocol's own making
-    message = "The bytes that arrived are not those that the checksum was made of."
-    what_to_do = "Send the chunk again; nothing of it was kept."
+    message = _("The bytes that arrived are not those that the checksum was made of.")
+    what_to_do = _("Send the chunk again; nothing of it was kept.")
 
 
 class UploadChunkTooLargeError(UploadError):
@@ -197,8 +199,8 @@ class UploadChunkTooLargeError(UploadError):
 
     code = "upload_chunk_too_large"
     status = 413
-    message = "A chunk with a checksum cannot be as long as that."
-    what_to_do = "Send it in smaller chunks."
+    message = _("A chunk with a checksum cannot be as long as that.")
+    what_to_do = _("Send it in smaller chunks.")
 
 
 class UploadConcatError(UploadError):
@@ -206,7 +208,7 @@ class UploadConcatError(UploadError):
 
     code = "upload_concat_invalid"
     status = 400
-    message = "Upload-Concat cannot be read."
+    message = _("Upload-Concat cannot be read.")
 
 
 class UploadFinalError(UploadError):
@@ -214,7 +216,7 @@ class UploadFinalError(UploadError):
 
     code = "upload_final"
     status = 403
-    message = "A final upload takes no bytes."
+    message = _("A final upload takes no bytes.")
 
 
 class UploadUsedError(UploadError):
@@ -222,7 +224,7 @@ class UploadUsedError(UploadError):
 
     code = "upload_used"
     status = 403
-    message = "This partial upload has become part of a file; terminate the final upload instead."
+    message = _("This partial upload has become part of a file; terminate the final upload instead.")
 
 
 class PartialUnfinishedError(UploadError):
@@ -230,8 +232,8 @@ class PartialUnfinishedError(UploadError):
 
     code = "partial_unfinished"
     status = 409
-    message = "A partial upload has not arrived whole yet."
-    what_to_do = "Finish the partial uploads first."
+    message = _("A partial upload has not arrived whole yet.")
+    what_to_do = _("Finish the partial uploads first.")
 
 
 class PartialUsedError(UploadError):
@@ -239,8 +241,8 @@ class PartialUsedError(UploadError):
 
     code = "partial_used"
     status = 409
-    message = "A partial upload has become part of another file."
-    what_to_do = "Send its bytes again, as another partial upload."
+    message = _("A partial upload has become part of another file.")
+    what_to_do = _("Send its bytes again, as another partial upload.")
 
 
 class TooManyPartialsError(UploadError):
@@ -248,8 +250,8 @@ class TooManyPartialsError(UploadError):
 
     code = "too_many_partials"
     status = 409
-    message = "This transfer has too many partial uploads that no final one was made of."
-    what_to_do = "Make the final uploads, or terminate partial ones."
+    message = _("This transfer has too many partial uploads that no final one was made of.")
+    what_to_do = _("Make the final uploads, or terminate partial ones.")
 
 
 class PutBrokenError(UploadError):
@@ -257,8 +259,26 @@ class PutBrokenError(UploadError):
 
     code = "put_incomplete"
     status = 400
-    message = "The file did not arrive whole; nothing of it was kept."
-    what_to_do = "Send it again; with a tus client a broken upload goes on."
+    message = _("The file did not arrive whole; nothing of it was kept.")
+    what_to_do = _("Send it again; with a tus client a broken upload goes on.")
+
+
+class FormTooLargeError(UploadError):
+    """A form with more bytes than are taken in one request; `max_bytes` says how many are."""
+
+    code = "form_too_large"
+    status = 413
+    message = _("These files are more than a form without JavaScript may send.")
+    what_to_do = _("Send fewer or smaller files, or switch JavaScript on: then any size goes.")
+
+
+class FormBrokenError(UploadError):
+    """A form that did not arrive whole, or too slowly."""
+
+    code = "form_incomplete"
+    status = 400
+    message = _("The files did not arrive whole; nothing of them was kept.")
+    what_to_do = _("Send them again; with JavaScript switched on a broken upload goes on.")
 
 
 class PutLengthError(UploadError):
@@ -266,8 +286,8 @@ class PutLengthError(UploadError):
 
     code = "put_length"
     status = 411
-    message = "How long the file is must be said beforehand, or one that was cut off would look whole."
-    what_to_do = "Save it to a file and send that: curl -T FILE."
+    message = _("How long the file is must be said beforehand, or one that was cut off would look whole.")
+    what_to_do = _("Save it to a file and send that: curl -T FILE.")
 
 
 class PutRangeError(UploadError):
@@ -275,8 +295,8 @@ class PutRangeError(UploadError):
 
     code = "put_range"
     status = 400
-    message = "A PUT cannot go on where another one ended."
-    what_to_do = "Send the whole file; with a tus client a broken upload goes on."
+    message = _("A PUT cannot go on where another one ended.")
+    what_to_do = _("Send the whole file; with a tus client a broken upload goes on.")
 
 
 class PutNameError(UploadError):
@@ -284,5 +304,5 @@ class PutNameError(UploadError):
 
     code = "put_name"
     status = 400
-    message = "The file needs a name."
-    what_to_do = "End the address with /, or with the name to give the file."
+    message = _("The file needs a name.")
+    what_to_do = _("End the address with /, or with the name to give the file.")

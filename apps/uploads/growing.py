@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from apps.common.together import Question, ask_together
 from apps.transfers.errors import FileTooLargeError
@@ -51,7 +52,7 @@ def upload_fix_length(*, lease: Lease, length: int) -> None:
     if lease.upload.length is not None:
         raise UploadLengthFixedError(data={"length": lease.upload.length})
     if length < lease.offset:
-        raise UploadLengthError("Upload-Length is less than what has arrived.")
+        raise UploadLengthError(_("Upload-Length is less than what has arrived."))
     _resize(lease, size=length, length=length)
 
 

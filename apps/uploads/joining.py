@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.common.together import Question, ask_together
@@ -111,7 +112,7 @@ def _locked(ids: Sequence[uuid.UUID], target: Transfer | None) -> list[Upload]:
     partials = {upload.pk: upload for upload in found.select_related("transfer")}
     missing = [str(each) for each in ids if each not in partials]
     if missing:
-        raise UploadNotFoundError("There is no such partial upload.", data={"uploads": missing})
+        raise UploadNotFoundError(_("There is no such partial upload."), data={"uploads": missing})
     return [partials[each] for each in ids]
 
 
@@ -137,9 +138,9 @@ def _named(uploads: Sequence[Upload]) -> dict[str, list[str]]:
 def _check_usable(partials: Sequence[Upload]) -> None:
     now = timezone.now()
     if any(not partial.is_partial for partial in partials):
-        raise UploadConcatError("Upload-Concat names an upload that is not a partial one.")
+        raise UploadConcatError(_("Upload-Concat names an upload that is not a partial one."))
     if any(partial.expires_at < now or partial.of_transfer.expires_at < now for partial in partials):
-        raise UploadExpiredError("A partial upload has expired.")
+        raise UploadExpiredError(_("A partial upload has expired."))
     # A whole one can be neither appended to nor changed, whoever may hold its lease still.
     unfinished = [partial for partial in partials if not partial.is_whole]
     if unfinished:
@@ -175,6 +176,7 @@ def _final_add(
         name=metadata.name,
         size=size,
         claimed_type=metadata.type,
+        folder=metadata.folder,
         expected_sha256=metadata.sha256,
         with_it=with_it,
         questions=room_questions(transfer=transfer, payer=payer, free_bytes=left),

@@ -197,6 +197,10 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         )
         return Question(sql, params, lambda row: check(*row))
 
+    def room_of(self, owner_id: int) -> int:
+        """The same sum for an account, locking nothing: for a look at it."""
+        return int(self._first(_OWNER_ROOM, {"owner": owner_id})[0])
+
     def store_need(self, check: Callable[[int], None]) -> Question:
         """Bytes that the store must still find room for until all uploads are published."""
         return Question(_STORE_NEED, {}, lambda row: check(row[0]))
@@ -221,7 +225,8 @@ class UploadQuerySet(models.QuerySet["Upload"]):
     def expired(self, now: datetime) -> Self:
         """Uploads that waited too long: for their next byte, for their length, or partial ones for their final one."""
         waiting = Q(length=None) | Q(offset__lt=F("length")) | Q(file=None, final=None)
-        return self.filter(waiting, expires_at__lt=now)
+        # What staff took down stays as it is: it can be restored.
+        return self.filter(waiting, expires_at__lt=now).exclude(transfer__taken_down_at__isnull=False)
 
 
 class Upload(models.Model):

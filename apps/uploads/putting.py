@@ -1,8 +1,11 @@
-"""Owns the plain PUT of one file: `curl -T big.iso https://host/`. It makes a transfer that is whole or not there:
-nobody could go on with half of one.
+"""Owns what is sent in one request: a plain PUT (`curl -T big.iso https://host/`), or a form without script.
+
+It makes a transfer that is whole or not there: nobody could go on with half of one.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -12,22 +15,26 @@ from apps.common.errors import DATABASE_ERRORS
 from apps.transfers.models import Transfer
 from apps.transfers.services import transfer_create, transfer_delete, transfer_reveal
 from apps.uploads.errors import PutBrokenError, UploadError, UploadInterruptedError
+from apps.uploads.models import Upload
 from apps.uploads.ports import ByteSource
 from apps.uploads.reserve import check_reserve
 from apps.uploads.rules import Metadata
 from apps.uploads.services import upload_append, upload_create
 
 
-def file_put(
-    *,
-    owner: User | None,
-    address: str,
-    metadata: Metadata,
-    length: int,
-    source: ByteSource,
-    choices: dict[str, Any],
+@dataclass(frozen=True)
+class OfferedFile:
+    """One file of `length` bytes, and where they come from."""
+
+    metadata: Metadata
+    length: int
+    source: ByteSource
+
+
+def files_put(
+    *, owner: User | None, address: str, files: Sequence[OfferedFile], choices: dict[str, Any]
 ) -> tuple[Transfer, str]:
-    """A transfer with one file of `length` bytes, and the sender's secret. `choices` are those of `transfer_create`.
+    """A transfer with these files, and the sender's secret. `choices` are those of `transfer_create`.
 
     The transfer is hidden until every byte is there. What a killed instance leaves behind expires in minutes.
     Raises PutBrokenError, and what `transfer_create`, `upload_create` and `upload_append` raise.
@@ -35,17 +42,30 @@ def file_put(
     check_reserve()
     with transaction.atomic():
         transfer, secret = transfer_create(owner=owner, hidden=True, **choices)
-        upload = upload_create(
-            transfer=transfer, length=length, metadata=metadata, address=address, alone=length > 0
-        )
-    if length:
-        try:
-            upload_append(upload_id=upload.pk, offset=0, announced=length, source=source, alone=True)
-        except (UploadError, *DATABASE_ERRORS) as error:
-            _forget(transfer)
-            raise PutBrokenError if isinstance(error, UploadInterruptedError) else error from None
+        uploads = [_upload(transfer, file, address) for file in files]
+    try:
+        for upload, file in zip(uploads, files, strict=True):
+            if file.length:
+                _fill(upload, file)
+    except (UploadError, *DATABASE_ERRORS) as error:
+        _forget(transfer)
+        raise PutBrokenError if isinstance(error, UploadInterruptedError) else error from None
     transfer_reveal(transfer=transfer, secret=secret)
     return transfer, secret
+
+
+def _upload(transfer: Transfer, file: OfferedFile, address: str) -> Upload:
+    return upload_create(
+        transfer=transfer,
+        length=file.length,
+        metadata=file.metadata,
+        address=address,
+        alone=file.length > 0,
+    )
+
+
+def _fill(upload: Upload, file: OfferedFile) -> None:
+    upload_append(upload_id=upload.pk, offset=0, announced=file.length, source=file.source, alone=True)
 
 
 def _forget(transfer: Transfer) -> None:

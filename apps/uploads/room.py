@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from django.conf import settings
-from django.utils.crypto import salted_hmac
 
 from apps.common.together import Question
+from apps.throttling.address import address_digest
 from apps.transfers.models import Transfer
 from apps.uploads.errors import (
     QuotaExceededError,
@@ -36,7 +36,7 @@ class Payer:
         """The transfer's owner pays; where nobody is signed in, the address that sends."""
         if transfer.owner_id is not None or not client_address:
             return cls(transfer.owner_id, "")
-        return cls(None, salted_hmac("apps.uploads.room", client_address, algorithm="sha256").hexdigest())
+        return cls(None, address_digest(client_address))
 
 
 def room_questions(*, transfer: Transfer, payer: Payer, free_bytes: int | None) -> list[Question]:
@@ -83,3 +83,8 @@ def _check_store(need: int) -> None:
         raise StorageUnavailableError(headers={"Retry-After": "5"}) from error
     if free is not None and need > free - settings.MIN_FREE_BYTES:
         raise StorageFullError
+
+
+def account_room(owner_id: int) -> int:
+    """Bytes that count against an account's quota now: what its uploads have reserved, finished ones too."""
+    return Upload.objects.room_of(owner_id)

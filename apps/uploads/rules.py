@@ -60,6 +60,8 @@ class Metadata:
     type: str = ""
     sha256: str = ""
     transfer_secret: str = ""
+    # Where the file lay in a folder that was sent: a/b, as the client says it.
+    folder: str = ""
     # Everything but the secret, as sent, so that a HEAD can give it back.
     raw: str = ""
 
@@ -123,8 +125,14 @@ def _metadata(header: str, pairs: Mapping[str, bytes], named: bool) -> Metadata:
         type=_CONTROL.sub("", _text(pairs, "filetype") or _text(pairs, "type"))[:200],
         sha256=sha256,
         transfer_secret=_text(pairs, "transfer"),
+        folder=_folder(_text(pairs, "relativePath")),
         raw=without_secret(header),
     )
+
+
+def _folder(relative_path: str) -> str:
+    """What Uppy and others call relativePath ends in the file's own name; "null" is how JavaScript says none."""
+    return "" if relative_path == "null" else relative_path.replace("\\", "/").rpartition("/")[0]
 
 
 def _text(pairs: Mapping[str, bytes], key: str) -> str:

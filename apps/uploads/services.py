@@ -64,6 +64,7 @@ def upload_create(
         name=metadata.name,
         size=size,
         claimed_type=metadata.type,
+        folder=metadata.folder,
         expected_sha256=metadata.sha256,
         with_it=with_it,
         questions=room_questions(

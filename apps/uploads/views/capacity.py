@@ -10,6 +10,7 @@ from threading import BoundedSemaphore
 from django.conf import settings
 from django.http import HttpRequest
 
+from apps.lifecycle import tally
 from apps.uploads.body import body_source
 from apps.uploads.errors import UploadsBusyError
 from apps.uploads.ports import ByteSource
@@ -27,7 +28,7 @@ def body_of(request: HttpRequest) -> Iterator[ByteSource]:
     if not slots.acquire(blocking=False):
         raise UploadsBusyError(headers={"Retry-After": "1"})
     try:
-        with body_source(request.META) as source:
+        with tally.uploading(), body_source(request.META) as source:
             yield source
     finally:
         slots.release()

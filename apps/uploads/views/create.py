@@ -1,11 +1,13 @@
 """Owns the creation of uploads over HTTP: whole files, partial uploads, and final ones made of those."""
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.services import sender_check
 from apps.common.errors import DATABASE_ERRORS
 from apps.common.links import absolute
 from apps.throttling.address import client_address
+from apps.throttling.blocking import block_check
 from apps.throttling.services import throttle_hit
 from apps.transfers.models import Transfer
 from apps.uploads import services
@@ -89,22 +91,24 @@ def make(
 
 def _named_transfer(request: HttpRequest, metadata: Metadata) -> Transfer | None:
     """The transfer whose secret the metadata has. Without one whoever asks must be allowed to make a new one."""
+    address = client_address(request)
     if not metadata.transfer_secret:
-        sender_check(user=request.user)
-        throttle_hit(scope="transfer_create", key=client_address(request))
+        sender_check(user=request.user, address=address)
+        throttle_hit(scope="transfer_create", key=address)
         return None
+    block_check(account_id=request.user.pk, address=address)
     transfer = Transfer.objects.with_secret(metadata.transfer_secret).first()
     if transfer is None:
-        throttle_hit(scope="link_open", key=client_address(request))
-        raise UploadNotFoundError("There is no such transfer.")
+        throttle_hit(scope="link_open", key=address)
+        raise UploadNotFoundError(_("There is no such transfer."))
     return transfer
 
 
 def _create_final(request: HttpRequest, concat: Concat) -> HttpResponse:
     if "Upload-Length" in request.headers or "Upload-Defer-Length" in request.headers:
-        raise UploadConcatError("A final upload is as long as its partial ones; send no length.")
+        raise UploadConcatError(_("A final upload is as long as its partial ones; send no length."))
     if has_body(request):
-        raise UploadConcatError("A final upload's bytes are its partial ones'; send no body.")
+        raise UploadConcatError(_("A final upload's bytes are its partial ones'; send no body."))
     metadata = metadata_of(request)
     transfer = _named_transfer(request, metadata)
     final, secret = final_create(

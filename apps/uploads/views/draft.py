@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import parse_header_parameters
+from django.utils.translation import gettext_lazy as _
 
 from apps.uploads import services
 from apps.uploads.errors import UploadLengthError, UploadMetadataError, UploadTooLongError, UploadTypeError
@@ -76,7 +77,7 @@ def limits(upload: Upload | None = None) -> str:
 def _complete(request: HttpRequest) -> bool:
     told = _COMPLETE.get(request.headers.get("Upload-Complete", ""))
     if told is None:
-        raise UploadLengthError("Upload-Complete must be ?1 or ?0.")
+        raise UploadLengthError(_("Upload-Complete must be ?1 or ?0."))
     return told
 
 
@@ -84,7 +85,7 @@ def _length(request: HttpRequest, complete: bool, end: int) -> int | None:
     """What the request says of the whole length: in so many words, or by ending here. Both must agree."""
     length = told_length(request)
     if complete and length not in (None, end):
-        raise UploadLengthError("Upload-Length is not where this request ends.")
+        raise UploadLengthError(_("Upload-Length is not where this request ends."))
     return end if complete else length
 
 

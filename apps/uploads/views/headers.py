@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
 from apps.transfers.errors import FileTooLargeError
 from apps.uploads.errors import (
@@ -80,9 +81,9 @@ def created_length(request: HttpRequest) -> int | None:
     """The length of a new upload, None if it is deferred. One of the two must be said, and only one."""
     length, deferred = told_length(request), request.headers.get("Upload-Defer-Length")
     if deferred is not None and deferred != "1":
-        raise UploadLengthError("Upload-Defer-Length can only be 1.")
+        raise UploadLengthError(_("Upload-Defer-Length can only be 1."))
     if (length is None) == (deferred is None):
-        raise UploadLengthError("Say either Upload-Length, or Upload-Defer-Length: 1.")
+        raise UploadLengthError(_("Say either Upload-Length, or Upload-Defer-Length: 1."))
     return length
 
 

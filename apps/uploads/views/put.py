@@ -6,6 +6,7 @@ What is read on a terminal is one line of plain text, a refusal too (apps.common
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.accounts.services import sender_check
@@ -23,7 +24,7 @@ from apps.uploads.errors import (
     UploadBodyLengthError,
     UploadTooLongError,
 )
-from apps.uploads.putting import file_put
+from apps.uploads.putting import OfferedFile, files_put
 from apps.uploads.rules import Metadata, name_problem, whole_number
 from apps.uploads.services import sender_of
 from apps.uploads.views.capacity import body_of
@@ -49,17 +50,13 @@ def _put(request: HttpRequest, name: str) -> HttpResponse:
     if problem := name_problem(name):
         raise PutNameError(problem.replace("Upload-Metadata", "The address") if name else "")
     choices = _choices(request)
-    sender_check(user=request.user)
     address = client_address(request)
+    sender_check(user=request.user, address=address)
     throttle_hit(scope="transfer_create", key=address)
     with body_of(request) as source:
-        transfer, secret = file_put(
-            owner=sender_of(request.user),
-            address=address,
-            metadata=Metadata(name=name, type=media_type(request)),
-            length=length,
-            source=source,
-            choices=choices,
+        offered = OfferedFile(Metadata(name=name, type=media_type(request)), length, source)
+        transfer, secret = files_put(
+            owner=sender_of(request.user), address=address, files=[offered], choices=choices
         )
     link = absolute(request, transfer.get_absolute_url())
     headers = {"Location": link, "Transfer-Secret": secret, "Cache-Control": "no-store"}
@@ -92,5 +89,5 @@ def _choices(request: HttpRequest) -> dict[str, Any]:
 def _number(request: HttpRequest, field: str, name: str) -> int:
     number = whole_number(request.headers[name])
     if number is None:
-        raise InvalidTransferError(field, f"{name} must be a whole number.")
+        raise InvalidTransferError(field, _("{name} must be a whole number."), name=name)
     return number
