@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
 
 from apps.throttling.rules import client_network
 
@@ -16,3 +17,8 @@ def client_address(request: HttpRequest) -> str:
         peer=request.META.get("REMOTE_ADDR", ""),
         trusted_hops=settings.TRUSTED_PROXIES,
     )
+
+
+def address_digest(address: str) -> str:
+    """What is stored of a client address: the same one again can be told, which one it was cannot."""
+    return salted_hmac("apps.uploads.room", address, algorithm="sha256").hexdigest()

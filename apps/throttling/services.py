@@ -11,10 +11,11 @@ from redis.exceptions import RedisError
 from apps.common.errors import TooManyRequestsError
 from apps.throttling.counters import Counters, counters, digest
 from apps.throttling.metrics import THROTTLED, UNCOUNTED
+from apps.throttling.refused import refusal_note
 from apps.throttling.rules import retry_after_seconds
 
 # Scopes in which every admitted event is a guess at a secret: these never stand open.
-GUARDED_SCOPES = frozenset({"password", "sign_in", "sign_in_name"})
+GUARDED_SCOPES = frozenset({"password", "sign_in", "sign_in_name", "api_token"})
 
 logger = structlog.get_logger(__name__)
 
@@ -53,7 +54,18 @@ def _admit(scope: str, key: str, *, counts: bool) -> None:
     if limiter is None:
         return
     THROTTLED.labels(scope).inc()
+    _remember(scope, key)
     raise TooManyRequestsError(headers={"Retry-After": str(_wait_seconds(limiter, item, scope, digest(key)))})
+
+
+def _remember(scope: str, key: str) -> None:
+    here = counters()
+    if here.rests:
+        return
+    try:
+        refusal_note(scope=scope, key=key)
+    except RedisError as error:
+        _note_failure(here, error)
 
 
 def _limiter(scope: str, item: RateLimitItem, key: str, *, counts: bool) -> MovingWindowRateLimiter | None:
