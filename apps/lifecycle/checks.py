@@ -31,13 +31,11 @@ from redis.backoff import NoBackoff
 
 from apps.lifecycle import pools, scoreboard
 from apps.lifecycle.broker import QueueLook
-from apps.lifecycle.rules import PoolTrouble, pool_trouble, pool_verdict
+from apps.lifecycle.heartbeats import Beater
+from apps.lifecycle.ordered import OrderLook
+from apps.lifecycle.rules import LIMIT_SECONDS, POOL_PERIOD_SECONDS, PoolTrouble, pool_trouble, pool_verdict
 from apps.lifecycle.vocabulary import CHECK_OK, CheckName
 
-# No check may take longer than this; one that does has failed, whatever it says later. Not less: on a machine with too
-# much to do every instance would call itself unready in the same moment, and nobody would be served at all.
-LIMIT_SECONDS = 2.5
-POOL_PERIOD_SECONDS = 0.5
 # Requests may queue for a connection for a moment, while new ones are opened; for longer means that there are too few.
 POOL_MOMENT_SECONDS = 2.5
 # The alias under which a checking thread finds its own connection, beside the pool.
@@ -207,16 +205,27 @@ def lanes() -> list[LaneSpec]:
             ),
             period,
             on_database=True,
+            afterwards=OrderLook(UNPOOLED).look,
         ),
         LaneSpec(
             "redis",
             (Watched(CheckName.REDIS, redis_check(), "cannot be reached"),),
             period,
-            afterwards=QueueLook().note,
+            afterwards=_after_redis(),
         ),
         LaneSpec("pool", (Watched(CheckName.POOL, PoolCheck()),), POOL_PERIOD_SECONDS),
         LaneSpec("storage", (Watched(CheckName.STORAGE, storage_check()),), period),
     ]
+
+
+def _after_redis() -> Callable[[], None]:
+    queue, beater = QueueLook(), Beater()
+
+    def look() -> None:
+        queue.note()
+        beater.beat()
+
+    return look
 
 
 def for_operators() -> list[HealthCheck]:

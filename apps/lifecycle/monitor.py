@@ -13,6 +13,7 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -22,7 +23,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from health_check.exceptions import HealthCheckException
 
 from apps.lifecycle import pools, scoreboard
-from apps.lifecycle.checks import LIMIT_SECONDS, UNPOOLED, LaneSpec, Watched, lanes, unpooled_connection
+from apps.lifecycle.checks import UNPOOLED, LaneSpec, Watched, lanes, unpooled_connection
+from apps.lifecycle.rules import LIMIT_SECONDS
 from apps.lifecycle.vocabulary import CHECK_OK, CheckName
 
 logger = structlog.get_logger(__name__)
@@ -63,8 +65,12 @@ class Lane:
         results = [self._look(watched) for watched in self.spec.watched]
         fine = all(results)
         if fine and self.spec.afterwards is not None:
-            self.spec.afterwards()
+            self.look_afterwards(self.spec.afterwards)
         return fine
+
+    def look_afterwards(self, look: Callable[[], None]) -> None:
+        """What else the thread is for."""
+        look()
 
     def _look(self, watched: Watched) -> bool:
         began = time.monotonic()
@@ -131,6 +137,12 @@ class DatabaseLane(Lane):
         if watched.name is CheckName.DATABASE:
             pools.expect_database(reason == CHECK_OK)
         return reason
+
+    def look_afterwards(self, look: Callable[[], None]) -> None:
+        """As any lane, but with the deadline of a check."""
+        if self._wrapper is not None:
+            with _Deadline(self._wrapper, LIMIT_SECONDS):
+                look()
 
     def _ask_in_time(self, watched: Watched) -> str:
         try:

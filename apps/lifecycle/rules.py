@@ -3,12 +3,21 @@
 Pure functions of what was seen; no clock, no I/O, no Django. All times are seconds of one monotonic clock.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from apps.lifecycle.vocabulary import CHECK_OK, DrainPhase, InstanceState
 
 STALE_PERIODS = 3.0
+# No check may take longer than this; one that does has failed, whatever it says later. Not less: on a machine with too
+# much to do every instance would call itself unready in the same moment, and nobody would be served at all.
+LIMIT_SECONDS = 2.5
+POOL_PERIOD_SECONDS = 0.5
+# Upper ends of the buckets in which the times of reads are counted; the last bucket has none. Fixed, so that buckets of
+# several instances, and of two releases, can be added up.
+LATENCY_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LATENCY_BUCKETS = len(LATENCY_SECONDS) + 1
 
 
 @dataclass(frozen=True)
@@ -127,3 +136,25 @@ def pool_verdict(trouble: PoolTrouble, seen: PoolSeen, *, now: float, moment_sec
 def drain_outlasts_detection(*, drain_seconds: float, proxy_check_seconds: float) -> bool:
     """Whether every proxy has noticed before the instance stops: two of its looks, and a second to act."""
     return drain_seconds >= 2 * proxy_check_seconds + 1
+
+
+def latency_bucket(seconds: float) -> int:
+    """Which bucket a time is counted in."""
+    return bisect_left(LATENCY_SECONDS, seconds)
+
+
+def latency_quantile(buckets: Sequence[int], share: float) -> float | None:
+    """The seconds within which `share` (0 to 1) of the counted reads were answered; None when there were none.
+
+    Read off between a bucket's two ends in proportion, as Prometheus' histogram_quantile does. What lies in the last
+    bucket is said to have taken as long as where that begins.
+    """
+    wanted, below = share * sum(buckets), 0
+    if wanted <= 0:
+        return None
+    for index, count in enumerate(buckets[: len(LATENCY_SECONDS)]):
+        if count and below + count >= wanted:
+            lower = LATENCY_SECONDS[index - 1] if index else 0.0
+            return lower + (LATENCY_SECONDS[index] - lower) * (wanted - below) / count
+        below += count
+    return LATENCY_SECONDS[-1]

@@ -8,18 +8,23 @@ hence no locks between processes. Knows nothing of Django.
 import ctypes
 import mmap
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from typing import Final
 
-from apps.lifecycle.rules import CheckSeen
+from apps.lifecycle.rules import LATENCY_BUCKETS, CheckSeen
 from apps.lifecycle.vocabulary import CheckName, DrainPhase, StartPhase
 
 _PHASES: Final = tuple(DrainPhase)
 _CHECKS: Final = tuple(CheckName)
 _START: Final = tuple(StartPhase)
 _REASON_BYTES: Final = 120
-_TOTALS: Final = ("requests_total", "failures_total", "reads_total", "read_seconds_total")
+# What is summed over an instance's life: workers that have ended included.
+_TOTALS: Final = (
+    *("requests_total", "failures_total", "reads_total", "read_seconds_total"),
+    *("arrived_bytes_total", "uploads_total", "given_bytes_total", "downloads_total"),
+)
 
 
 class _Check(ctypes.Structure):
@@ -72,6 +77,12 @@ class Slot(ctypes.Structure):
         ("failures_total", ctypes.c_int64),
         ("reads_total", ctypes.c_int64),
         ("read_seconds_total", ctypes.c_double),
+        ("read_buckets", ctypes.c_int64 * LATENCY_BUCKETS),
+        ("arrived_bytes_total", ctypes.c_int64),
+        ("uploads_total", ctypes.c_int64),
+        ("given_bytes_total", ctypes.c_int64),
+        ("downloads_total", ctypes.c_int64),
+        ("uploads_active", ctypes.c_int64),
         ("queue_depth", ctypes.c_int64),
         ("pool_min", ctypes.c_int64),
         ("pool_max", ctypes.c_int64),
@@ -113,6 +124,13 @@ class _Header(ctypes.Structure):
         ("gone_failures_total", ctypes.c_int64),
         ("gone_reads_total", ctypes.c_int64),
         ("gone_read_seconds_total", ctypes.c_double),
+        ("gone_arrived_bytes_total", ctypes.c_int64),
+        ("gone_uploads_total", ctypes.c_int64),
+        ("gone_given_bytes_total", ctypes.c_int64),
+        ("gone_downloads_total", ctypes.c_int64),
+        ("gone_read_buckets", ctypes.c_int64 * LATENCY_BUCKETS),
+        ("boot", ctypes.c_int64),
+        ("master_pid", ctypes.c_int64),
         ("start_ms", ctypes.c_double * len(_START)),
     ]
 
@@ -128,6 +146,9 @@ class Scoreboard:
         self._slots = (Slot * count).from_buffer(self._memory, ctypes.sizeof(_Header))
         self._header.workers_wanted = workers
         self._header.began_at = time.monotonic() if began_at is None else began_at
+        # Tells two lives under one name apart. A number that every language's JSON holds exactly.
+        self._header.boot = secrets.randbits(52)
+        self._header.master_pid = os.getpid()
 
     @property
     def phase(self) -> DrainPhase:
@@ -144,6 +165,16 @@ class Scoreboard:
     def began_at(self) -> float:
         """When the instance's process began."""
         return float(self._header.began_at)
+
+    @property
+    def boot(self) -> str:
+        """Which life of an instance this is: another one under the same name has another."""
+        return str(self._header.boot)
+
+    @property
+    def master_pid(self) -> int:
+        """The process that made this: where a SIGTERM is a drain."""
+        return int(self._header.master_pid)
 
     @property
     def workers_wanted(self) -> int:
@@ -201,6 +232,16 @@ class Scoreboard:
         gone: float = getattr(self._header, f"gone_{field}")
         return sum((getattr(slot, field) for slot in self.slots()), start=gone)
 
+    def read_buckets(self) -> list[int]:
+        """Reads by how long they took (rules.LATENCY_SECONDS), over the instance's life."""
+        rows = [self._header.gone_read_buckets, *(slot.read_buckets for slot in self.slots())]
+        return [sum(row[i] for row in rows) for i in range(LATENCY_BUCKETS)]
+
+    def speaks(self, slot: Slot | None) -> bool:
+        """Whether this worker is the one that speaks for the instance: the first that lives."""
+        first = next(self.slots(), None)
+        return first is not None and slot is not None and ctypes.addressof(first) == ctypes.addressof(slot)
+
     def _retire(self, slot: Slot) -> None:
         """Keep what a worker counted; what it was at when it ended was never answered. Only the master's."""
         if not slot.taken:
@@ -210,6 +251,8 @@ class Scoreboard:
         for field in _TOTALS:
             name = f"gone_{field}"
             setattr(self._header, name, getattr(self._header, name) + getattr(slot, field))
+        for index in range(LATENCY_BUCKETS):
+            self._header.gone_read_buckets[index] += slot.read_buckets[index]
 
 
 def _alive(pid: int) -> bool:

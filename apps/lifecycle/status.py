@@ -10,8 +10,14 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.lifecycle.checks import LIMIT_SECONDS, POOL_PERIOD_SECONDS
-from apps.lifecycle.rules import CheckSeen, check_verdict, next_state, worst_verdicts
+from apps.lifecycle.rules import (
+    LIMIT_SECONDS,
+    POOL_PERIOD_SECONDS,
+    CheckSeen,
+    check_verdict,
+    next_state,
+    worst_verdicts,
+)
 from apps.lifecycle.scoreboard import Scoreboard, Slot, current
 from apps.lifecycle.vocabulary import CheckName, InstanceState, StartPhase
 

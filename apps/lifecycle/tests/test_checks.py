@@ -10,7 +10,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from health_check.exceptions import ServiceUnavailable
 
 from apps.lifecycle import checks
-from apps.lifecycle.checks import LIMIT_SECONDS, MigrationsCheck, StorageCheck, storage_check
+from apps.lifecycle.checks import MigrationsCheck, StorageCheck, storage_check
+from apps.lifecycle.rules import LIMIT_SECONDS
 from apps.lifecycle.vocabulary import CheckName
 
 

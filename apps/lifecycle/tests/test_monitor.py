@@ -9,9 +9,9 @@ from health_check.base import HealthCheck
 from health_check.exceptions import ServiceUnavailable
 
 from apps.lifecycle import monitor, status
-from apps.lifecycle.checks import LIMIT_SECONDS, LaneSpec, Watched
+from apps.lifecycle.checks import LaneSpec, Watched
 from apps.lifecycle.monitor import Lane
-from apps.lifecycle.rules import check_verdict
+from apps.lifecycle.rules import LIMIT_SECONDS, check_verdict
 from apps.lifecycle.tests.stage import wait_until
 from apps.lifecycle.vocabulary import CheckName
 
