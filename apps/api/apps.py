@@ -1,0 +1,7 @@
+"""Django's registration of apps.api."""
+
+from django.apps import AppConfig
+
+
+class ApiConfig(AppConfig):
+    name = "apps.api"
