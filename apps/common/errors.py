@@ -4,9 +4,11 @@ Raised anywhere; turned into a response in one place (apps.common.middleware). T
 the rules they belong to.
 """
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django.db import InterfaceError, OperationalError
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 from psycopg.errors import (
     DeadlockDetected,
     IdleInTransactionSessionTimeout,
@@ -14,6 +16,12 @@ from psycopg.errors import (
     SerializationFailure,
 )
 from psycopg_pool import PoolTimeout, TooManyRequests
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+# What a person reads: marked with gettext_lazy, so that it is said in the language of whoever asked.
+Words: TypeAlias = "str | _StrPromise"
 
 # What a database that cannot be reached, or a pool without a free connection, is noticed by.
 DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeout, TooManyRequests)
@@ -30,17 +38,31 @@ class SpillwayError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     # The headline of the error page; empty means the usual one for the status.
-    title: ClassVar[str] = ""
-    message: ClassVar[str] = "Something went wrong on our side."
-    what_to_do: ClassVar[str] = "Try again in a moment."
+    title: ClassVar[Words] = ""
+    message: ClassVar[Words] = _("Something went wrong on our side.")
+    what_to_do: ClassVar[Words] = _("Try again in a moment.")
 
     def __init__(
-        self, message: str = "", *, data: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+        self,
+        message: Words = "",
+        *,
+        data: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
-        self.text = message or self.message
+        self._words = message or self.message
         self.data = data or {}
         self.headers = headers or {}
-        super().__init__(self.text)
+        super().__init__(self._words)
+
+    @property
+    def text(self) -> str:
+        """The message in the language of whoever asked."""
+        return str(self._words)
+
+    def __str__(self) -> str:
+        """The message in English, for logs."""
+        with translation.override("en"):
+            return self.text
 
 
 class NotFoundError(SpillwayError):
@@ -48,8 +70,8 @@ class NotFoundError(SpillwayError):
 
     code = "not_found"
     status = 404
-    message = "This address leads nowhere on this site; part of it may be missing."
-    what_to_do = "Check the link, or ask the sender for a new one."
+    message = _("This address leads nowhere on this site; part of it may be missing.")
+    what_to_do = _("Check the link, or ask the sender for a new one.")
 
 
 class InvalidInputError(SpillwayError):
@@ -57,8 +79,8 @@ class InvalidInputError(SpillwayError):
 
     code = "invalid_input"
     status = 400
-    message = "This request cannot be understood."
-    what_to_do = "Correct it and try again."
+    message = _("This request cannot be understood.")
+    what_to_do = _("Correct it and try again.")
 
 
 class LengthRequiredError(SpillwayError):
@@ -66,8 +88,8 @@ class LengthRequiredError(SpillwayError):
 
     code = "length_required"
     status = 411
-    message = "Say how long the body is."
-    what_to_do = "Send a Content-Length instead of a chunked body."
+    message = _("Say how long the body is.")
+    what_to_do = _("Send a Content-Length instead of a chunked body.")
 
 
 class ForbiddenError(SpillwayError):
@@ -75,8 +97,8 @@ class ForbiddenError(SpillwayError):
 
     code = "forbidden"
     status = 403
-    message = "You may not do this."
-    what_to_do = "Sign in with an account that may, or ask whoever runs this site."
+    message = _("You may not do this.")
+    what_to_do = _("Sign in with an account that may, or ask whoever runs this site.")
 
 
 class SignInRequiredError(SpillwayError):
@@ -84,8 +106,8 @@ class SignInRequiredError(SpillwayError):
 
     code = "sign_in_required"
     status = 401
-    message = "Please sign in first."
-    what_to_do = "Sign in and try again."
+    message = _("Please sign in first.")
+    what_to_do = _("Sign in and try again.")
 
 
 class TooManyRequestsError(SpillwayError):
@@ -93,8 +115,8 @@ class TooManyRequestsError(SpillwayError):
 
     code = "too_many_requests"
     status = 429
-    message = "That was too often."
-    what_to_do = "Wait a moment and try again."
+    message = _("That was too often.")
+    what_to_do = _("Wait a moment and try again.")
 
 
 class UnavailableError(SpillwayError):
@@ -102,15 +124,15 @@ class UnavailableError(SpillwayError):
 
     code = "unavailable"
     status = 503
-    message = "This cannot be done right now."
-    what_to_do = "Try again in a moment; nothing was lost."
+    message = _("This cannot be done right now.")
+    what_to_do = _("Try again in a moment; nothing was lost.")
 
 
 class BusyError(UnavailableError):
     """Others held what this request wanted to change for longer than it may wait, or it and they were in a deadlock."""
 
     code = "busy"
-    message = "Many people are changing this at the same moment."
+    message = _("Many people are changing this at the same moment.")
 
 
 def is_database_error(error: BaseException) -> bool:
@@ -129,5 +151,5 @@ class CsrfError(ForbiddenError):
     """The form came without the token that only our own pages have."""
 
     code = "csrf_failed"
-    message = "This page has been open for too long, or cookies are switched off."
-    what_to_do = "Go back, load the page again and send it once more."
+    message = _("This page has been open for too long, or cookies are switched off.")
+    what_to_do = _("Go back, load the page again and send it once more.")

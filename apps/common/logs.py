@@ -38,7 +38,12 @@ def configure(options: dict[str, Any]) -> None:
 
 
 def mask_capabilities(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Take tokens and upload ids out of what others log: Django and gunicorn name whole paths."""
+    """Take tokens and upload ids out of what is logged: Django and gunicorn name whole paths.
+
+    An upload is named by the beginning of its id: enough to find it again, not enough to append to it.
+    """
+    if "upload" in event:
+        event["upload"] = str(event["upload"])[:8]
     for name in ("event", "exception"):
         if name in event:
             event[name] = masked(str(event[name]))

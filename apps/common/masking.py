@@ -2,9 +2,12 @@
 
 import re
 
-# A link's token or an upload's id, wherever an address stands: also in another one's query. Shorter ones cannot be
-# either, and parts of file names in a trace are left alone.
-_CAPABILITY = re.compile(r"((?:/|%2F)(?:t|m|d|files)(?:/|%2F))[\w%-]{16,}", re.IGNORECASE)
+# A link's token, an upload's id or what a letter of ours holds, wherever an address stands: also in another one's
+# query. Shorter ones cannot be any, and parts of file names in a trace are left alone.
+_CAPABILITY = re.compile(
+    r"((?:/|%2F)(?:t|m|d|p|z|r|files|report|invitation|key|confirm-email)(?:/|%2F))[\w%:-]{16,}",
+    re.IGNORECASE,
+)
 
 
 def masked(text: str) -> str:

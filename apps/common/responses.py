@@ -2,10 +2,11 @@
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
 
-from apps.common.errors import DATABASE_ERRORS, SpillwayError
+from apps.common.errors import DATABASE_ERRORS, SpillwayError, Words
 
-_PROGRAM_PATHS = ("/files/", "/transfers/")
+_PROGRAM_PATHS = ("/files/", "/transfers/", "/api/")
 
 
 def wants_json(request: HttpRequest) -> bool:
@@ -49,27 +50,27 @@ def error_response(request: HttpRequest, error: SpillwayError) -> HttpResponse:
 
 
 _TITLES = {
-    400: "That did not work",
-    401: "Please sign in",
-    403: "Not allowed",
-    404: "Nothing here",
-    410: "This link has expired",
-    411: "That did not work",
-    413: "Too large",
-    429: "Slow down a little",
-    503: "Back in a moment",
-    507: "No space left",
+    400: _("That did not work"),
+    401: _("Please sign in"),
+    403: _("Not allowed"),
+    404: _("Nothing here"),
+    410: _("This link has expired"),
+    411: _("That did not work"),
+    413: _("Too large"),
+    429: _("Slow down a little"),
+    503: _("Back in a moment"),
+    507: _("No space left"),
 }
 
 
 def error_page(
-    request: HttpRequest, *, status: int, code: str, message: str, what_to_do: str, title: str = ""
+    request: HttpRequest, *, status: int, code: str, message: Words, what_to_do: Words, title: Words = ""
 ) -> HttpResponse:
     """The page that says what happened, what it means and what to do."""
     context = {
         "status": status,
         "code": code,
-        "title": title or _TITLES.get(status, "Something went wrong"),
+        "title": title or _TITLES.get(status, _("Something went wrong")),
         "message": message,
         "what_to_do": what_to_do,
         "request_id": str(getattr(request, "request_id", "")),

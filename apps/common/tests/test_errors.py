@@ -30,7 +30,7 @@ def test_every_error_has_a_code_of_its_own_or_is_a_family() -> None:
     codes = [e.code for e in with_code]
     assert len(set(codes)) == len(codes)
     assert all(re.fullmatch(r"[a-z][a-z_]+", code) for code in codes)
-    assert all(400 <= e.status < 600 and e.message.endswith(".") for e in with_code)
+    assert all(400 <= e.status < 600 and str(e.message).endswith(".") for e in with_code)
 
 
 @pytest.mark.django_db

@@ -5,6 +5,7 @@ import logging
 import sys
 
 import pytest
+import structlog
 from django.conf import settings
 from django.test import Client
 
@@ -27,6 +28,9 @@ UPLOAD = "0190a5b2-7c1d-4e7f-9a3b-5c6d7e8f9a0b"
         (f"(/d/{TOKEN}/{UPLOAD}?a=b)", f"(/d/***/{UPLOAD}?a=b)"),
         (f"http://x/files/{UPLOAD}", "http://x/files/***"),
         (f"/accounts/login/?next=%2Ft%2F{TOKEN}", "/accounts/login/?next=%2Ft%2F***"),
+        (f"/accounts/invitation/{TOKEN}", "/accounts/invitation/***"),
+        (f"/accounts/password/reset/key/1-{TOKEN}/", "/accounts/password/reset/key/***/"),
+        (f"/accounts/confirm-email/MQ:1abcde:{TOKEN}/", "/accounts/confirm-email/***/"),
         ("django/core/files/uploadedfile.py", "django/core/files/uploadedfile.py"),
         ("t/<token:token>", "t/<token:token>"),
         ("/static/app.0123456789abcdef.js", "/static/app.0123456789abcdef.js"),
@@ -54,6 +58,15 @@ def test_our_lines_have_no_token_in_message_or_trace(kind: str) -> None:
     assert "Internal Server Error" in line
     assert "RuntimeError" in line
     assert TOKEN not in line
+
+
+def test_an_upload_is_named_by_the_beginning_of_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    configure({"level": "INFO", "format": "json", "instance": "x", "release": "y"})
+    try:
+        structlog.get_logger("x").info("append_paused", upload=UPLOAD)
+    finally:
+        configure(settings.LOGGING)
+    assert json.loads(capsys.readouterr().err)["upload"] == UPLOAD[:8]
 
 
 def test_gunicorns_lines_have_no_token_in_message_or_trace() -> None:

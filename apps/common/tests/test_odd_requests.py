@@ -1,13 +1,27 @@
 """Requests that no browser sends are answered, in our shape, and never with 500."""
 
 import io
+from collections.abc import Iterator
 
 import pytest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.test import Client, RequestFactory
 
 from apps.common.middleware import ErrorMiddleware
 from apps.common.responses import wants_json
 from apps.common.wsgi import Application, Request
+
+
+@pytest.fixture
+def connection_kept() -> Iterator[None]:
+    """A request as a server makes it closes the connection that this test has its transaction on."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
 
 MADE_UP = "a/b; a*=bogus'x'%41"
 
@@ -32,7 +46,7 @@ def test_an_accept_header_in_a_made_up_encoding_is_answered() -> None:
         ("POST", "/transfers/"),
     ],
 )
-def test_any_content_type_gets_an_answer(method, path, kind):
+def test_any_content_type_gets_an_answer(method, path, kind, connection_kept):
     told = []
 
     def start(status, headers, exc_info=None):

@@ -70,8 +70,11 @@ def test_one_that_waited_goes_on_when_the_other_has_gone(site, tmp_path):
     with psycopg.connect(site["DATABASE_URL"], autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         waiting = _prepare(site)
-        waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
-        while other.execute(waits, [_LOCK]).fetchone() == (0,):
+        asks = (
+            "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "AND datname = current_database() AND query LIKE '%pg_try_advisory_lock%'"
+        )
+        while other.execute(asks).fetchone() == (0,):
             assert waiting.poll() is None, waiting.communicate()[0]
     told = waiting.communicate(timeout=240)[0]
     assert waiting.returncode == 0, told

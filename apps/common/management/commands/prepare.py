@@ -4,6 +4,7 @@ One process does all of it, and what is done already is found out cheaply: this 
 """
 
 import hashlib
+import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +15,13 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connection
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from psycopg.errors import LockNotAvailable
 
 # Any number that nothing else locks on: one release prepares at a time.
 _LOCK = 7_311_905
 LOCK_WAIT_SECONDS = 300
+ASK_AGAIN_SECONDS = 0.2
 _HOLDER = """
 SELECT application_name, pid FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND objid = %s AND datname = current_database()
@@ -55,12 +56,8 @@ class Command(BaseCommand):
 
 @contextmanager
 def _alone(wait_seconds: int) -> Iterator[None]:
-    try:
-        _lock(wait_seconds)
-    except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
-            raise CommandError(_busy(wait_seconds)) from None
-        raise
+    if not _lock(wait_seconds):
+        raise CommandError(_busy(wait_seconds))
     try:
         yield
     finally:
@@ -68,12 +65,21 @@ def _alone(wait_seconds: int) -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
-def _lock(wait_seconds: int) -> None:
-    """Advisory locks obey lock_timeout too; the migrations themselves may wait as long as they need."""
+def _lock(wait_seconds: int) -> bool:
+    """Whether it is our turn within so many seconds.
+
+    Asked again and again: a statement that waits has a snapshot, and an index that the other one makes CONCURRENTLY
+    waits for every older snapshot to go, ours too. PostgreSQL calls that a deadlock.
+    """
+    until = time.monotonic() + wait_seconds
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{max(wait_seconds, 1)}s"])
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-        cursor.execute("RESET lock_timeout")
+        while True:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+            if cursor.fetchone()[0]:
+                return True
+            if time.monotonic() >= until:
+                return False
+            time.sleep(ASK_AGAIN_SECONDS)
 
 
 def _busy(wait_seconds: int) -> str:
