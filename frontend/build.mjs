@@ -9,8 +9,13 @@ const out = here("../static/build/");
 const options = {
   entryPoints: {
     app: here("src/styles/app.css"),
+    console: here("src/styles/console.css"),
     page: here("src/page.js"),
+    receive: here("src/receive.js"),
     send: here("src/send.js"),
+    mine: here("src/mine.js"),
+    keys: here("src/keys.js"),
+    operators: here("src/operators.js"),
   },
   outdir: out,
   bundle: true,

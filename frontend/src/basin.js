@@ -1,8 +1,17 @@
 // Owns the water: the level, the figure, the sentence and the buttons over it. It must not decide what they say.
 
-const BUTTONS = { sending: ["pause"], stalled: ["pause"], paused: ["resume"], stuck: ["retry"], waiting: ["choose"] };
-const TITLES = { choose: "Drop files here", chosen: "Ready to send", ready: "Ready" };
-const WITH_FIGURE = new Set(["sending", "stalled", "paused", "stuck", "waiting", "processing"]);
+import { gettext } from "./i18n.js";
+
+const BUTTONS = {
+  sending: ["pause"],
+  stalled: ["pause"],
+  paused: ["resume"],
+  stuck: ["retry"],
+  waiting: ["choose"],
+  askable: ["regain", "choose"],
+};
+const TITLES = { choose: () => gettext("Drop files here"), chosen: () => gettext("Ready to send"), ready: () => gettext("Ready") };
+const WITHOUT_FIGURE = new Set(["choose", "chosen", "ready"]);
 
 export class Basin {
   #root;
@@ -21,8 +30,8 @@ export class Basin {
     const { water, title, figure, percent, standing, buttons } = this.#parts;
     this.#root.dataset.phase = phase;
     water.style.setProperty("--level", share.toFixed(4));
-    title.textContent = TITLES[phase] ?? name;
-    figure.hidden = !WITH_FIGURE.has(phase);
+    title.textContent = TITLES[phase]?.() ?? name;
+    figure.hidden = WITHOUT_FIGURE.has(phase);
     percent.textContent = String(Math.floor(share * 100));
     if (standing.textContent !== sentence) standing.textContent = sentence;
     this.#showButtons(buttons, BUTTONS[phase] ?? []);
@@ -35,7 +44,7 @@ export class Basin {
     if (focused?.hidden) (buttons.find((button) => !button.hidden) ?? this.#parts.title).focus();
   }
 
-  /** `handlers`: {pause, resume, retry, choose}. */
+  /** `handlers`: {pause, resume, retry, regain, choose}. */
   listen(handlers) {
     for (const button of this.#parts.buttons) button.addEventListener("click", () => handlers[button.dataset.do]());
   }

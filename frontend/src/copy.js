@@ -1,4 +1,5 @@
 // Owns the copy buttons: data-copy-text="…" or data-copy-from="<id of an input>". It says in the button that it worked.
+import { gettext } from "./i18n.js";
 
 const SAID_FOR_MS = 2000;
 
@@ -19,7 +20,7 @@ async function copyFor(button) {
   await copyText(button.dataset.copyText ?? input?.value ?? "", input);
   if (button.dataset.said) return;
   button.dataset.said = button.textContent;
-  button.textContent = "Copied";
+  button.textContent = gettext("Copied");
   setTimeout(() => {
     button.textContent = button.dataset.said;
     delete button.dataset.said;

@@ -1,16 +1,18 @@
 // Owns what is known about every file of a transfer, from this browser and from the server: pairs, shares, the phase.
 // Pure: it must not touch the page or the network.
 //
-// local:  {id, name, size, url, started, paused, failed, sent}   a file this browser holds (sent: all bytes acknowledged)
-// remote: {id, name, size, state, offset, url}                   a file the server knows (offset: bytes that are durable)
+// local:    {id, name, folder, size, url, started, paused, failed, sent}   a file this browser holds (sent: all bytes acknowledged)
+// remote:   {id, name, folder, size, state, offset, url}                   a file the server knows (offset: bytes that are durable)
+// expected: {name, folder, size, key}                                      a file this browser held before the page was loaded again
 
 export class Ledger {
   #pairs = new Map();
 
   /** Pairs every local file with the remote one it is being written to, if the server lists it yet. */
-  constructor(locals, remotes) {
+  constructor(locals, remotes, expected = []) {
     this.locals = locals;
     this.remotes = remotes;
+    this.expected = expected;
     const byAddress = new Map(remotes.filter((remote) => remote.url).map((remote) => [addressOf(remote.url), remote]));
     for (const local of locals) {
       const remote = (local.url && byAddress.get(addressOf(local.url))) || (local.sent && this.#finishedAs(local));
@@ -29,7 +31,7 @@ export class Ledger {
     const others = this.#wanted;
     const keptHere = this.locals.map((local) => this.remoteOf(local)?.offset ?? 0);
     const keptThere = others.map((remote) => (remote.state === "uploading" ? remote.offset : remote.size));
-    const total = sum(this.locals.map(sizeOf)) + sum(others.map(sizeOf));
+    const total = sum([...this.locals, ...others, ...this.unbegun].map(sizeOf));
     const kept = Math.min(total, sum(keptHere) + sum(keptThere));
     return { kept, total, share: total ? kept / total : Number(this.#emptyFilesArrived) };
   }
@@ -41,13 +43,25 @@ export class Ledger {
     if (arriving.some((local) => local.failed)) return "stuck";
     if (arriving.some((local) => local.paused)) return "paused";
     if (arriving.length) return "chosen";
-    if (this.unfinished.length) return "waiting";
+    if (this.missing > 0) return "waiting";
     if (this.locals.length || this.#wanted.some((remote) => remote.state === "processing")) return "processing";
     return this.#wanted.length ? "ready" : "choose";
   }
 
   get fileCount() {
-    return this.locals.length + this.#wanted.length;
+    return this.locals.length + this.#wanted.length + this.unbegun.length;
+  }
+
+  /** Files that were chosen before the page was loaded again, and of which the server has not heard; like locals. */
+  get unbegun() {
+    const heardOf = (one) => [...this.locals, ...this.remotes].some((known) => alike(known, one));
+    const left = this.expected.filter((one) => !heardOf(one));
+    return left.map(({ key, name, folder, size, type }) => ({ id: key, name, folder, size, type, unbegun: true }));
+  }
+
+  /** How many files have to be read again before the transfer can be whole. */
+  get missing() {
+    return this.unfinished.length + this.unbegun.length;
   }
 
   /** Uploads that stopped half way and that no file of this browser goes on with. */
@@ -55,9 +69,9 @@ export class Ledger {
     return this.unheld.filter((remote) => remote.state === "uploading");
   }
 
-  /** The unfinished upload that a freshly chosen file goes on with: the same name and size. */
-  unfinishedFor({ name, size }) {
-    return this.unfinished.find((remote) => remote.url && remote.name === name && remote.size === size);
+  /** The unfinished upload that a freshly chosen file goes on with: the same name, size and folder. */
+  unfinishedFor(file) {
+    return this.unfinished.find((remote) => remote.url && alike(remote, file));
   }
 
   /** Local files whose bytes the server has taken over entirely: their rows give way to the server's own. */
@@ -71,7 +85,7 @@ export class Ledger {
    */
   get leftBehind() {
     return this.unfinished.filter((remote) => {
-      const twins = this.locals.filter((local) => local.name === remote.name && local.size === remote.size);
+      const twins = this.locals.filter((local) => alike(local, remote));
       // A twin that does not know its address yet may be the very file this upload was made for.
       return remote.offset === 0 && twins.length > 0 && twins.every((local) => this.remoteOf(local));
     });
@@ -87,11 +101,13 @@ export class Ledger {
   }
 
   // A finished upload may be gone from the server before this page has looked: then the file itself is recognised.
-  #finishedAs({ name, size }) {
-    const same = (remote) => !remote.url && remote.state !== "uploading" && remote.name === name && remote.size === size;
-    return this.remotes.find(same);
+  #finishedAs(local) {
+    return this.remotes.find((remote) => !remote.url && remote.state !== "uploading" && alike(remote, local));
   }
 }
+
+/** The same name and size in the same folder. */
+export const alike = (one, other) => one.name === other.name && one.size === other.size && (one.folder ?? "") === (other.folder ?? "");
 
 const sizeOf = (file) => file.size;
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);

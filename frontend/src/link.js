@@ -1,11 +1,13 @@
 // Owns the panel with the transfer's link: copy, e-mail, share, QR code.
 import { generate } from "lean-qr";
+import { gettext, interpolate } from "./i18n.js";
 
 const byId = (id) => document.getElementById(id);
 
 function mailAddress(url) {
-  const subject = encodeURIComponent("Files for you");
-  return `mailto:?subject=${subject}&body=${encodeURIComponent(`Here are the files:\n\n${url}\n`)}`;
+  const subject = encodeURIComponent(gettext("Files for you"));
+  const body = encodeURIComponent(interpolate(gettext("Here are the files:\n\n%(url)s\n"), { url }));
+  return `mailto:?subject=${subject}&body=${body}`;
 }
 
 function toggleCode(button, canvas, url) {

@@ -29,6 +29,7 @@ export function watchLists() {
   let turn = 0;
   setInterval(() => {
     turn += 1;
+    if (!navigator.onLine) return;
     if (document.hidden && !document.querySelector("[data-busy]")) return;
     for (const list of document.querySelectorAll("[data-poll][hx-get]")) {
       if (mayChange(list) && itsTurn(list, turn)) look(list);

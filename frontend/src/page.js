@@ -2,9 +2,13 @@
 // It must not know about uploads.
 import { watchCopyButtons } from "./copy.js";
 import { sayTimes } from "./dates.js";
+import { keepPlace } from "./language.js";
 import { sendOurHeaders, watchLists } from "./lists.js";
+import { watchMenus } from "./menu.js";
 
 sendOurHeaders();
+keepPlace();
+watchMenus();
 watchCopyButtons();
 
 function whenReady() {

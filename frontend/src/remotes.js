@@ -5,6 +5,7 @@ export function remotesOf(list) {
   return [...list.querySelectorAll("li[data-id]")].map(({ dataset }) => ({
     id: dataset.id,
     name: dataset.name,
+    folder: dataset.folder ?? "",
     size: Number(dataset.size),
     state: dataset.state,
     offset: Number(dataset.offset),

@@ -1,5 +1,6 @@
 // Owns the rows of files this browser is sending. It must not decide anything: it draws what it is told, and reports clicks.
-import { durationInWords, sizeInWords, speedInWords } from "./words.js";
+import { gettext, interpolate } from "./i18n.js";
+import { leftInWords, sizeInWords, speedInWords } from "./words.js";
 
 const KINDS = [
   [/^image\//, "image"],
@@ -12,16 +13,22 @@ const KINDS = [
 const iconFor = (type) => KINDS.find(([pattern]) => pattern.test(type))?.[1] ?? "file";
 
 function factsOf(local, { kept, speed, secondsLeft }) {
-  if (local.failed) return `${sizeInWords(local.size)} · stopped: ${local.why}`;
-  if (!local.started) return sizeInWords(local.size);
-  if (local.sent) return `${sizeInWords(local.size)} · arrived`;
-  const parts = [`${sizeInWords(kept)} of ${sizeInWords(local.size)}`];
-  if (local.paused) parts.push("paused");
-  else if (speed > 0) parts.push(speedInWords(speed), `${durationInWords(secondsLeft)} left`);
+  const size = sizeInWords(local.size);
+  if (local.unbegun) return [size, gettext("not begun: choose it again")].join(" · ");
+  if (local.failed) return [size, interpolate(gettext("stopped: %(why)s"), { why: local.why })].join(" · ");
+  if (!local.started) return size;
+  if (local.sent) return [size, gettext("arrived")].join(" · ");
+  const parts = [interpolate(gettext("%(kept)s of %(total)s"), { kept: sizeInWords(kept), total: size })];
+  if (local.paused) parts.push(gettext("paused"));
+  else if (speed > 0) parts.push(speedInWords(speed), leftInWords(secondsLeft));
   return parts.join(" · ");
 }
 
-const pauseWords = (local) => (local.failed ? "Try again" : local.paused ? "Go on" : "Pause");
+function pauseWords({ failed, paused, name }) {
+  if (failed) return [gettext("Try again"), interpolate(gettext("Try again: %(name)s"), { name })];
+  if (paused) return [gettext("Go on"), interpolate(gettext("Go on: %(name)s"), { name })];
+  return [gettext("Pause"), interpolate(gettext("Pause: %(name)s"), { name })];
+}
 const pauseIcon = (local) => (local.failed ? "retry" : local.paused ? "play" : "pause");
 
 // A thousand rows are drawn twice a second: only what changed may cost a layout.
@@ -33,7 +40,7 @@ export class Rows {
   #icons;
   #rows = new Map();
 
-  /** `onPause(id)` and `onRemove(id)` are called with Uppy's file id. */
+  /** `onPause(id)` and `onRemove(id)` are called with a local's id. */
   constructor({ list, template, icons, onPause, onRemove }) {
     this.#list = list;
     this.#template = template;
@@ -59,7 +66,8 @@ export class Rows {
     const row = this.#template.content.firstElementChild.cloneNode(true);
     row.dataset.local = local.id;
     row.querySelector("[data-name]").textContent = local.name;
-    row.querySelector("[data-remove]").setAttribute("aria-label", `Remove ${local.name}`);
+    row.querySelector("[data-folder]").textContent = local.folder ? `${local.folder}/` : "";
+    row.querySelector("[data-remove]").setAttribute("aria-label", interpolate(gettext("Remove %(name)s"), local));
     row.querySelector(".file__icon use").setAttribute("href", `${this.#icons}#${iconFor(local.type)}`);
     this.#list.append(row);
     this.#rows.set(local.id, row);
@@ -72,8 +80,9 @@ export class Rows {
     sayIn(row.querySelector("[data-facts]"), factsOf(local, figures));
     const button = row.querySelector("[data-pause]");
     button.hidden = !local.started || local.sent;
-    button.setAttribute("aria-label", `${pauseWords(local)}: ${local.name}`);
-    button.title = pauseWords(local);
+    const [title, label] = pauseWords(local);
+    button.setAttribute("aria-label", label);
+    button.title = title;
     button.querySelector("use").setAttribute("href", `${this.#icons}#${pauseIcon(local)}`);
     row.querySelector(".file__bar").hidden = !local.started;
     row.querySelector(".file__share").style.setProperty("--share", local.size ? figures.kept / local.size : Number(local.sent));

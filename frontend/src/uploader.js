@@ -1,7 +1,7 @@
-// Owns Uppy: choosing and dropping (its Dashboard) and sending by tus. It must not draw: the list and the basin are ours.
+// Owns Uppy: which files are in hand, and sending them by tus. It must not draw, and not choose: pages do.
 import Uppy from "@uppy/core";
-import Dashboard from "@uppy/dashboard";
 import Tus from "@uppy/tus";
+import { gettext, interpolate, ngettext } from "./i18n.js";
 import { sizeInWords } from "./words.js";
 
 const MIB = 1024 ** 2;
@@ -23,49 +23,36 @@ const FORGETFUL_STORAGE = {
   addUpload: async () => null,
 };
 
-const WORDS = {
+// Uppy puts in what stands in %{...}.
+const words = (maxFiles) => ({
   strings: {
-    dashboardTitle: "Choose files",
-    dropHint: "Drop them here",
-    dropPasteBoth: "%{browseFiles} · %{browseFolders}",
-    dropPasteFiles: "%{browseFiles}",
-    browseFiles: "choose files",
-    browseFolders: "choose a folder",
-    exceedsSize: "%{file} is larger than this site takes (%{size}).",
-    noDuplicates: "%{fileName} is already in the list.",
-    youCanOnlyUploadX: { 0: "A transfer holds %{smart_count} file at most.", 1: "A transfer holds %{smart_count} files at most." },
+    exceedsSize: gettext("%{file} is larger than this site takes (%{size})."),
+    aggregateExceedsSize: gettext("These files are more than one transfer may hold (%{sizeAllowed})."),
+    noDuplicates: gettext("%{fileName} is already in the list."),
+    youCanOnlyUploadX: {
+      0: interpolate(ngettext("A transfer holds %(n)s file at most.", "A transfer holds %(n)s files at most.", maxFiles), { n: maxFiles }),
+      1: interpolate(ngettext("A transfer holds %(n)s file at most.", "A transfer holds %(n)s files at most.", maxFiles), { n: maxFiles }),
+    },
   },
-};
+});
 
-/** Builds Uppy inside `target`. `limits`: {maxFileBytes, maxFiles}. */
-export function uploaderCreate({ target, tusUrl, note, limits }) {
+/** Builds Uppy. `limits`: {maxFileBytes, maxTransferBytes, maxFiles}, 0 for none. */
+export function uploaderCreate({ tusUrl, limits }) {
   const uppy = new Uppy({
     id: "spillway",
-    locale: WORDS,
-    restrictions: { maxFileSize: limits.maxFileBytes || null, maxNumberOfFiles: limits.maxFiles || null },
-  });
-  uppy.use(Dashboard, {
-    target,
-    inline: true,
-    width: "100%",
-    height: "auto",
-    locale: WORDS,
-    note,
-    // Phones and tablets have no folders to choose.
-    fileManagerSelectionType: matchMedia("(pointer: coarse)").matches ? "files" : "both",
-    showSelectedFiles: false,
-    disableStatusBar: true,
-    disableInformer: true,
-    disableThumbnailGenerator: true,
-    proudlyDisplayPoweredByUppy: false,
-    theme: "auto",
+    locale: words(limits.maxFiles),
+    restrictions: {
+      maxFileSize: limits.maxFileBytes || null,
+      maxTotalFileSize: limits.maxTransferBytes || null,
+      maxNumberOfFiles: limits.maxFiles || null,
+    },
   });
   uppy.use(Tus, {
     endpoint: tusUrl,
     chunkSize: PIECE_BYTES,
     retryDelays: RETRY_DELAYS_MS,
     limit: FILES_AT_ONCE,
-    allowedMetaFields: ["filename", "filetype", "transfer"],
+    allowedMetaFields: ["filename", "filetype", "relativePath", "transfer"],
     urlStorage: FORGETFUL_STORAGE,
     storeFingerprintForResuming: false,
     removeFingerprintOnSuccess: true,
@@ -73,22 +60,34 @@ export function uploaderCreate({ target, tusUrl, note, limits }) {
   return uppy;
 }
 
-/** What tus announces about a file; set when it is chosen so that nothing else of Uppy's bookkeeping travels. */
-export function nameForServer(uppy, file) {
-  uppy.setFileMeta(file.id, { filename: file.name, filetype: file.type || "application/octet-stream" });
+/** Uppy's description of a pick; its metadata is what tus announces of it. */
+export function describe({ file, folder }) {
+  const relativePath = folder ? `${folder}/${file.name}` : file.name;
+  return {
+    name: file.name,
+    type: file.type,
+    data: file,
+    source: "page",
+    meta: { filename: file.name, filetype: file.type || "application/octet-stream", relativePath },
+  };
 }
+
+/** The folder a file in Uppy's hand lies in; "" for none. */
+export const folderOf = (file) => (file.meta.relativePath ?? "").split("/").slice(0, -1).join("/");
 
 /** The ledger's view of Uppy's files. */
 export function localsOf(uppy) {
   return uppy.getFiles().map((file) => ({
     id: file.id,
     name: file.name,
+    folder: folderOf(file),
     type: file.type ?? "",
     size: file.size ?? 0,
     url: file.tus?.uploadUrl ?? null,
     started: Boolean(file.progress.uploadStarted),
     paused: Boolean(file.isPaused),
     failed: Boolean(file.error),
+    refused: Boolean(file.error) && file.response?.status > 0,
     why: file.error ? reasonInWords(file) : "",
     sent: Boolean(file.progress.uploadComplete),
     sentBytes: Number(file.progress.bytesUploaded) || 0,
@@ -101,6 +100,7 @@ function reasonInWords(file) {
   try {
     return JSON.parse(said).error.message;
   } catch {
-    return `the connection was lost after ${sizeInWords(Number(file.progress.bytesUploaded) || 0)}`;
+    const kept = sizeInWords(Number(file.progress.bytesUploaded) || 0);
+    return interpolate(gettext("the connection was lost after %(kept)s"), { kept });
   }
 }

@@ -94,3 +94,25 @@ test("a thousand files are paired in a moment", () => {
   assert.equal(new Ledger(locals, remotes).level.kept, 40_000);
   assert.ok(performance.now() - started < 100);
 });
+
+test("the same name in another folder is another file", () => {
+  const ledger = new Ledger([], [remote({ folder: "trip/day 1" })]);
+  assert.equal(ledger.unfinishedFor({ name: "a.mov", size: 100, folder: "trip/day 2" }), undefined);
+  assert.equal(ledger.unfinishedFor({ name: "a.mov", size: 100, folder: "trip/day 1" }).id, "r1");
+});
+
+test("a file that was chosen before a reload and never begun is waited for", () => {
+  const expected = [{ key: "k", name: "b.mov", folder: "", size: 50 }];
+  const ledger = new Ledger([], [remote({ state: "ready", offset: 100 })], expected);
+  assert.equal(ledger.phase, "waiting");
+  assert.equal(ledger.missing, 1);
+  assert.equal(ledger.fileCount, 2);
+  assert.deepEqual(ledger.level, { kept: 100, total: 150, share: 100 / 150 });
+  assert.deepEqual(ledger.unbegun.map(({ id }) => id), ["k"]);
+});
+
+test("a file the server knows, or that is in hand again, is not waited for as never begun", () => {
+  const expected = [{ key: "k", name: "a.mov", folder: "", size: 100 }];
+  assert.deepEqual(new Ledger([], [remote()], expected).unbegun, []);
+  assert.deepEqual(new Ledger([local({ started: false, url: null })], [], expected).unbegun, []);
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { choicesInWords, durationInWords, sizeInWords, standingInWords, windowTitle } from "../src/words.js";
+import { durationInWords, sizeInWords, standingInWords, windowTitle } from "../src/words.js";
 
 // A number and its unit stand together: between them is a space that never breaks.
 const plain = (words) => words.replaceAll("\u00a0", " ");
@@ -23,11 +23,6 @@ test("an unknown duration says nothing", () => {
   assert.equal(durationInWords(Infinity), "");
 });
 
-test("the folded choices name expiry and password, and the limit only when there is one", () => {
-  assert.equal(choicesInWords({ days: 7, password: "", downloadLimit: null }), "Expires in 7 days · no password");
-  assert.equal(choicesInWords({ days: 1, password: "x", downloadLimit: 3 }), "Expires tomorrow · password set · at most 3 downloads");
-});
-
 test("a pause says what was kept", () => {
   const words = standingInWords("paused", { kept: 1_395_864_371 });
   assert.equal(plain(words), "Paused. We kept 1.3 GB; go on when you like.");
@@ -40,4 +35,20 @@ test("the tab tells the share while it grows, and never more than there is", () 
 
 test("while sending without a known speed only the bytes are told", () => {
   assert.equal(plain(standingInWords("sending", { kept: 0, total: 2048, speed: 0, secondsLeft: Infinity })), "0 bytes of 2.0 KB kept");
+});
+
+test("being offline says what was kept and that nothing has to be done", () => {
+  const words = standingInWords("offline", { kept: 1_395_864_371 });
+  assert.equal(plain(words), "You are offline. We kept 1.3 GB; sending goes on by itself when the connection is back.");
+});
+
+test("one file that has to be chosen again is not called files", () => {
+  assert.match(standingInWords("waiting", { kept: 0, total: 5, missing: 1 }), /the same file again/);
+  assert.match(standingInWords("waiting", { kept: 0, total: 5, missing: 2 }), /the same files again/);
+});
+
+test("numbers are written as the page's language writes them", () => {
+  globalThis.document = { documentElement: { lang: "de" } };
+  assert.equal(plain(sizeInWords(1_288_490_189)), "1,2 GB");
+  delete globalThis.document;
 });
