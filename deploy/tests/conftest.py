@@ -92,8 +92,9 @@ class TellingInstance:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.partition("?")[0]
-        if path == "/internal/download":
-            self.questions.append({k.lower(): v for k, v in request.headers.items()})
+        if path in ("/internal/download", "/internal/archive", "/internal/preview"):
+            asked = {k.lower(): v for k, v in request.headers.items()}
+            self.questions.append({":path": path, **asked})
             self._send(request, *self.decision)
         elif path == "/readyz":
             self._send(request, 200, {}, b"{}")

@@ -69,7 +69,7 @@ def test_a_relative_data_folder_is_the_callers(monkeypatch, tmp_path: Path) -> N
     assert parse(["up", "--data", "here"])[1].data == tmp_path / "here"
 
 
-@pytest.mark.parametrize("verb", ["manage", "test", "bench"])
+@pytest.mark.parametrize("verb", ["manage", "test", "bench", "translate", "screenshots"])
 def test_arguments_of_others_pass_through(verb: str) -> None:
     assert parse([verb, "-k", "x", "--help"])[2] == ["-k", "x", "--help"]
 
@@ -77,7 +77,8 @@ def test_arguments_of_others_pass_through(verb: str) -> None:
 def test_every_verb_has_a_command() -> None:
     import importlib
 
-    for verb in ("up", "supervise", "down", "status", "logs", "stop", "start", "manage", "test", "bench"):
+    ordinary = ("up", "supervise", "down", "status", "logs", "stop", "start")
+    for verb in (*ordinary, "manage", "test", "bench", "translate", "screenshots"):
         assert importlib.import_module(f"deploy.fleet.commands.{verb}").run
 
 

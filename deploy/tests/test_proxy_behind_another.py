@@ -58,6 +58,17 @@ def test_a_client_cannot_have_another_request_asked_about(behind: Proxy) -> None
 
 
 @pytest.mark.e2e
+@pytest.mark.parametrize("path", ["/echo", "/static/app.css", "/d/token/file"])
+def test_every_answer_over_tls_says_to_stay_with_it(behind: Proxy, path: str) -> None:
+    assert behind.get(path, SAID).headers["strict-transport-security"] == "max-age=31536000"
+
+
+@pytest.mark.e2e
+def test_an_answer_over_plain_http_promises_nothing_about_tls(behind: Proxy) -> None:
+    assert "strict-transport-security" not in behind.get("/echo", {}).headers
+
+
+@pytest.mark.e2e
 def test_what_a_stranger_says_is_dropped(behind_a_stranger: Proxy) -> None:
     headers = behind_a_stranger.get("/echo", SAID).json()["headers"]
     assert headers["x-forwarded-for"] == "127.0.0.1"

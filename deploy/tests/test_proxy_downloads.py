@@ -22,6 +22,27 @@ def test_an_allowed_download_is_served_whole(proxy: Proxy, blob: str) -> None:
     assert (reply.status, reply.body) == (200, CONTENT)
 
 
+@pytest.mark.parametrize(
+    ("what", "question"), [("d", "download"), ("z", "archive"), ("p", "preview")], ids=lambda value: value
+)
+def test_files_archives_and_previews_each_have_a_question_of_their_own(
+    proxy: Proxy, blob: str, what: str, question: str
+) -> None:
+    proxy.allow(blob)
+    reply = proxy.get(f"/{what}/token/thing", {"Range": "bytes=5-"})
+    assert (reply.status, reply.body) == (206, CONTENT[5:])
+    asked = proxy.instance.questions[-1]
+    assert (asked[":path"], asked["x-forwarded-uri"]) == (f"/internal/{question}", f"/{what}/token/thing")
+    assert reply.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert reply.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("what", ["d", "z", "p"])
+def test_none_of_them_is_served_by_a_clients_own_word(proxy: Proxy, blob: str, what: str) -> None:
+    proxy.instance.decision = (200, {}, b"")
+    assert proxy.get(f"/{what}/token/thing", proxy.sign(blob)).status == 403
+
+
 def test_an_allowed_download_can_be_asked_for_in_ranges(proxy: Proxy, blob: str) -> None:
     proxy.allow(blob)
     reply = proxy.get("/d/token/file", {"Range": "bytes=100-199"})
@@ -174,6 +195,14 @@ def test_assets_are_served_for_good(proxy: Proxy) -> None:
     assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert reply.headers["x-content-type-options"] == "nosniff"
     assert reply.headers["content-type"] == "text/css"
+
+
+def test_an_asset_is_no_page_that_runs_something_and_no_other_sites(proxy: Proxy) -> None:
+    (proxy.context.folder.static / "drawing.svg").write_text("<svg/>")
+    headers = proxy.get("/static/drawing.svg").headers
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert "sandbox" in headers["content-security-policy"]
+    assert proxy.get("/static/nothing.svg").headers["x-content-type-options"] == "nosniff"
 
 
 def test_assets_end_at_their_folder(proxy: Proxy) -> None:

@@ -92,6 +92,9 @@ def test_people_get_a_page_while_nobody_can_answer(proxy: Proxy) -> None:
     reply = proxy.get("/", {"Accept": "text/html,application/xhtml+xml"})
     assert (reply.status, reply.body) == (503, b"<p>Back in a moment.</p>")
     assert (reply.headers["cache-control"], reply.headers["retry-after"]) == ("no-store", "5")
+    # It has no script: the browser itself asks again.
+    assert reply.headers["refresh"] == "5"
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
     assert b"moment" not in proxy.get("/", {"Accept": "application/json"}).body
 
 

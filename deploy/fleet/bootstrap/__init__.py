@@ -15,8 +15,8 @@ from deploy.fleet.cli import parse, tell, unexpected
 from deploy.fleet.errors import FleetError
 
 # What only looks or stops takes any Python: it must work with no network, and after an install that failed.
-_INSTALLING = {"up", "manage", "test", "bench"}
-_WITH_FRONT_END = {"up", "test", "bench"}
+_INSTALLING = {"up", "manage", "test", "bench", "translate", "screenshots"}
+_WITH_FRONT_END = {"up", "test", "bench", "screenshots"}
 
 
 def main(arguments: Sequence[str]) -> int:

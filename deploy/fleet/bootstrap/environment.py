@@ -22,7 +22,7 @@ _ROOM_BYTES = 1_500 * 2**20
 
 
 def needed_files(verb: str) -> tuple[str, ...]:
-    return DEVELOPMENT if verb in {"test", "bench"} else RUNTIME
+    return DEVELOPMENT if verb in {"test", "bench", "screenshots"} else RUNTIME
 
 
 class Environment:

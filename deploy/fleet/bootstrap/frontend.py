@@ -1,4 +1,4 @@
-"""Owns building the front end when its sources changed, with the machine's node or one from a package."""
+"""Owns building front end and texts when their sources changed, with the machine's node or one from a package."""
 
 import hashlib
 import os
@@ -18,10 +18,15 @@ _NOT_SOURCES = {"node_modules", "dist", ".cache"}
 
 
 class Frontend:
-    """`frontend/` to `static/build/`. The stamp lies beside what was built, and is written last."""
+    """`frontend/` to `static/build/`, and `locale/` to what is read of it.
+
+    The stamp lies beside what was built, and is written last.
+    """
 
     def __init__(self, environment: Environment, root: Path = ROOT) -> None:
         self._environment = environment
+        self._root = root
+        self._texts = root / "locale"
         self._sources = root / "frontend"
         self._built = root / "static" / "build"
 
@@ -39,6 +44,7 @@ class Frontend:
         with steps.step("Building the front end"):
             for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
                 self._npm(arguments, path, steps)
+            self._compile_texts(steps)
         self._built.mkdir(parents=True, exist_ok=True)
         self.remember()
 
@@ -48,17 +54,31 @@ class Frontend:
 
     def is_built(self) -> bool:
         stamp = self._stamp()
-        return stamp.is_file() and stamp.read_text() == self._hash()
+        return stamp.is_file() and stamp.read_text() == self._hash() and self._has_texts()
+
+    def _has_texts(self) -> bool:
+        """They lie beside their sources: a copy of what was built elsewhere has none."""
+        return all(source.with_suffix(".mo").is_file() for source in self._texts.glob("*/*/django.po"))
 
     def _stamp(self) -> Path:
         return self._built / ".sources"
 
     def _hash(self) -> str:
         digest = hashlib.sha256()
-        for file in sorted(_source_files(self._sources)):
-            digest.update(f"{file.relative_to(self._sources)}\0".encode())
+        for file in [*sorted(_source_files(self._sources)), *sorted(self._texts.glob("*/*/*.po"))]:
+            digest.update(f"{file.relative_to(self._root)}\0".encode())
             digest.update(file.read_bytes())
         return digest.hexdigest()
+
+    def _compile_texts(self, steps: Steps) -> None:
+        if not self._texts.is_dir():
+            return
+        argv = [str(self._environment.python), "-P", "-m", "deploy.texts", "compile", str(self._root)]
+        code, lines = run_shown(
+            argv, cwd=ROOT, show=steps.progress, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        if code != 0:
+            raise FleetError(explain("The texts could not be compiled", lines, self._texts))
 
     def _npm(self, arguments: list[str], path: str, steps: Steps) -> None:
         npm = shutil.which("npm", path=path)

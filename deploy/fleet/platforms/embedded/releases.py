@@ -32,6 +32,7 @@ _PARTS = (
     "templates",
     "static",
     "frontend",
+    "locale",
     "manage.py",
     "requirements.txt",
     "pyproject.toml",
