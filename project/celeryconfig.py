@@ -30,10 +30,25 @@ beat_schedule = {
         "options": {"expires": SWEEP_SECONDS},
     },
     "expire": {"task": "processing.expire", "schedule": timedelta(seconds=30), "options": {"expires": 30}},
+    "mails": {
+        "task": "transfers.sweep_mails",
+        "schedule": timedelta(seconds=SWEEP_SECONDS),
+        "options": {"expires": SWEEP_SECONDS},
+    },
     "clear_sessions": {
         "task": "accounts.clear_sessions",
         "schedule": timedelta(hours=6),
         "options": {"expires": 3600},
+    },
+    "find_failed": {
+        "task": "console.find_failed",
+        "schedule": timedelta(seconds=30),
+        "options": {"expires": 30},
+    },
+    "take_stock": {
+        "task": "console.take_stock",
+        "schedule": timedelta(minutes=5),
+        "options": {"expires": 240},
     },
     "orphans": {
         "task": "processing.collect_orphans",

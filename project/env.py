@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final, TypeVar
 
 import environ
@@ -45,6 +46,14 @@ class Variable:
 def required_if(condition: bool) -> str | _Required:
     """The default of a text or a secret that is needed only then, and else empty."""
     return REQUIRED if condition else ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's alone."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 REGISTRY: dict[str, Variable] = {}
@@ -173,7 +182,7 @@ def _within(value: N, minimum: N, maximum: N) -> N:
     return value
 
 
-def boolean(name: str, meaning: str, *, default: bool) -> bool:
+def boolean(name: str, meaning: str, *, default: bool, shown: str = "") -> bool:
     """true/false, yes/no, on/off, 1/0."""
 
     def parse(raw: str) -> bool:
@@ -181,7 +190,7 @@ def boolean(name: str, meaning: str, *, default: bool) -> bool:
             raise ValueError("it must be true or false")
         return raw.lower() in _TRUE
 
-    return _read(name, "boolean", default, meaning, parse)
+    return _read(name, "boolean", default, meaning, parse, shown)
 
 
 def choice(name: str, meaning: str, *, default: str, among: tuple[str, ...]) -> str:

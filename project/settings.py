@@ -221,6 +221,13 @@ MAX_ADDRESS_BYTES = env.integer(
     default=200 * 2**30,
     minimum=0,
 )
+PLAIN_FORM_MAX_BYTES = env.integer(
+    "PLAIN_FORM_MAX_BYTES",
+    "Most bytes of the files that a browser without JavaScript sends in one form.",
+    default=25 * 2**20,
+    minimum=1,
+    maximum=2**30,
+)
 MAX_TRANSFER_FILES = env.integer("MAX_TRANSFER_FILES", "Most files of one transfer.", default=1000, minimum=1)
 TRANSFER_EXPIRES_DAYS = env.integer(
     "TRANSFER_EXPIRES_DAYS", "How long a link works unless the sender says otherwise.", default=7, minimum=1
@@ -234,8 +241,20 @@ UPLOAD_EXPIRES_SECONDS = env.integer(
     default=86_400,
     minimum=1,
 )
+TAKEDOWN_KEEP_DAYS = env.integer(
+    "TAKEDOWN_KEEP_DAYS",
+    "How long what staff took down can be restored; then it is removed with its bytes.",
+    default=14,
+    minimum=1,
+)
 SEND_POLICY = env.choice(
     "SEND_POLICY", "Who may send.", default="anyone", among=("anyone", "signed-in", "staff")
+)
+MAIL_POLICY = env.choice(
+    "MAIL_POLICY",
+    "For whom the site mails links to others.",
+    default="signed-in",
+    among=("anyone", "signed-in", "nobody"),
 )
 
 # --- Uploads
@@ -276,6 +295,22 @@ SWEEP_SECONDS = env.number(
     "SWEEP_SECONDS", "How often work that nobody owns is looked for.", default=5.0, minimum=1
 )
 
+ARCHIVE_KEEP_SECONDS = env.integer(
+    "ARCHIVE_KEEP_SECONDS",
+    "How long an archive of several files is kept after it was last asked for.",
+    default=86_400,
+    minimum=60,
+)
+PREVIEWS = env.boolean(
+    "PREVIEWS", "Make thumbnails and previews of pictures, PDFs, texts and archives.", default=True
+)
+PREVIEW_MAX_BYTES = env.integer(
+    "PREVIEW_MAX_BYTES",
+    "The largest picture or PDF that previews are made of.",
+    default=64 * 2**20,
+    minimum=1,
+)
+
 CELERY_APP = "project.celery.app"
 
 # --- Throttles, shared by all instances
@@ -290,6 +325,20 @@ THROTTLES = {
     ),
     "password": env.rate(
         "THROTTLE_PASSWORD", "Password tries for one transfer by one client address.", default="10/minute"
+    ),
+    "api": env.rate("THROTTLE_API", "Requests to the API with one token.", default="600/minute"),
+    "api_token": env.rate(
+        "THROTTLE_API_TOKEN", "Wrong API tokens shown by one client address.", default="30/minute"
+    ),
+    "mail": env.rate(
+        "THROTTLE_MAIL", "Mails with a link, of one account or of one client address.", default="100/hour"
+    ),
+    "archive": env.rate(
+        "THROTTLE_ARCHIVE", "New archives of several files for one client address.", default="20/minute"
+    ),
+    "report": env.rate("THROTTLE_REPORT", "Reports of abuse by one client address.", default="10/hour"),
+    "report_link": env.rate(
+        "THROTTLE_REPORT_LINK", "Reports of abuse of one transfer, from anywhere.", default="20/hour"
     ),
 }
 
@@ -326,6 +375,9 @@ DEFAULT_FROM_EMAIL = env.text(
     default=f"spillway@{_public.hostname}",
     shown="spillway@ the host of PUBLIC_URL",
 )
+EMAIL_TIMEOUT = (
+    15  # of each step of a conversation with the mail server; a worker owns a mail for longer than all
+)
 
 # --- Django
 INSTALLED_APPS = [
@@ -342,6 +394,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "apps.common",
     "apps.lifecycle",
     "apps.throttling",
@@ -349,11 +402,15 @@ INSTALLED_APPS = [
     "apps.transfers",
     "apps.uploads",
     "apps.processing",
+    "apps.console",
+    "apps.api",
 ]
 MIDDLEWARE = [
     "apps.lifecycle.middleware.ProbeMiddleware",
     "apps.lifecycle.middleware.MetricsMiddleware",
     "apps.common.middleware.RequestContextMiddleware",
+    "apps.common.headers.ProtectionMiddleware",
+    "apps.common.language.LanguageMiddleware",
     "apps.uploads.middleware.UploadsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -367,6 +424,8 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "apps.accounts.middleware.SignInThrottleMiddleware",
     "apps.accounts.middleware.OperatorPolicyMiddleware",
+    "apps.accounts.middleware.StaffSecondFactorMiddleware",
+    "apps.accounts.middleware.LastSeenMiddleware",
     "apps.common.middleware.ErrorMiddleware",
 ]
 ROOT_URLCONF = "project.urls"
@@ -380,9 +439,11 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "apps.accounts.context.sign_up",
+                "apps.common.context.frame",
             ]
         },
     }
@@ -398,12 +459,20 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_REDIRECT_URL = "/"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_NAME = "spillway_language"
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = SECURE
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_AGE = 31_536_000
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = True
 # What a request's body may hold in memory; uploads are streamed by apps.uploads and never pass through here.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+# A recipient may choose any of a transfer's files, each in a field.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = MAX_TRANSFER_FILES + 200
 
 STATIC_URL = "/static/"
 STATIC_ROOT = env.text(
@@ -421,10 +490,20 @@ STORAGES = {
 CSRF_FAILURE_VIEW = "apps.common.views.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+# With an object store, a picture or a film of a transfer comes from there.
+_STORE_ORIGINS = [S3_PUBLIC_URL] if STORE == "s3" else []
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
-        "default-src": [SELF],
-        "img-src": [SELF, "data:", "blob:"],
+        # What is not named is not allowed. No page has a script or a style of its own, so none needs a nonce.
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "img-src": [SELF, "data:", "blob:", *_STORE_ORIGINS],
+        "media-src": [SELF, *_STORE_ORIGINS],
+        "frame-src": [SELF, *_STORE_ORIGINS],
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],
@@ -433,12 +512,28 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- People
-SIGN_UP = env.boolean("SIGN_UP", "Whether strangers may make an account.", default=False)
+SIGN_UP = env.choice(
+    "SIGN_UP",
+    "Who may make an account: anybody, whoever has an invitation (`manage.py invite`), or nobody.",
+    default="closed",
+    among=("open", "invited", "closed"),
+)
+EMAIL_VERIFICATION = env.choice(
+    "EMAIL_VERIFICATION",
+    "Whether somebody must confirm an e-mail address: never, if they like, or before they can sign in.",
+    default="optional",
+    among=("none", "optional", "mandatory"),
+)
+STAFF_SECOND_FACTOR = env.boolean(
+    "STAFF_SECOND_FACTOR",
+    "Whether staff must have a second factor to use the admin.",
+    default=not env.is_loopback(_public.hostname or "localhost"),
+    shown="true, unless PUBLIC_URL is an address of this machine alone",
+)
 ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
-# A site without a mail server works; whoever has one still gets addresses confirmed.
-ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_EMAIL_VERIFICATION = EMAIL_VERIFICATION
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = _public.scheme
 # Never write to addresses that have no account here.
@@ -446,10 +541,20 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 # THROTTLES count instead: exactly, over all instances, and without refusing everybody when Redis is away.
 ACCOUNT_RATE_LIMITS = MFA_RATE_LIMITS = False
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ADAPTER = "apps.accounts.adapter.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+# http://localhost is a secure origin to browsers and to the library; the setting that lets any other in stays off.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False
+# Staff must be able to set one up without a mail server. Where addresses are confirmed first, it waits for that.
+MFA_ALLOW_UNVERIFIED_EMAIL = EMAIL_VERIFICATION != "mandatory"
 MFA_TOTP_ISSUER = "Spillway"
 MFA_TOTP_TOLERANCE = 1  # steps of 30 s: phones and people are slow
+ACCOUNT_FORMS = {"login": "apps.accounts.forms.SignInForm"}
 MFA_FORMS = {
     "authenticate": "apps.accounts.forms.SecondFactorForm",
     "reauthenticate": "apps.accounts.forms.SecondFactorAgainForm",
+    "add_webauthn": "apps.accounts.forms.AddKeyForm",
 }
+# Who knows how much somebody has here: an app above apps.accounts (a function of a user's id, giving bytes).
+ROOM_USED = "apps.uploads.room.account_room"
