@@ -1,0 +1,1 @@
+"""Photographs of the site for the README, made anew by `./spillway screenshots`."""
