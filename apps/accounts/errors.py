@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from apps.common.errors import ForbiddenError, InvalidInputError, SpillwayError
+from apps.common.errors import ForbiddenError, InvalidFieldError, SpillwayError
 
 
 class InvitationUsedError(SpillwayError):
@@ -68,14 +68,11 @@ class TooManyTokensError(SpillwayError):
     what_to_do = _("Revoke one that nothing uses any more.")
 
 
-class InvalidAccountError(InvalidInputError):
-    """Something about an account that cannot be used; `field` says what."""
+class InvalidAccountError(InvalidFieldError):
+    """Something about an account that cannot be used."""
 
     code = "invalid_account"
     message = _("This cannot be used.")
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message, data={"field": field})
 
 
 class SecondFactorRequiredError(ForbiddenError):

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import get_random_string
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.errors import InvalidAccountError, InvitationUsedError
 from apps.accounts.models import Invitation, User, secret_digest
@@ -30,7 +30,8 @@ def invitation_create(
     if not 1 <= days <= INVITATION_DAYS_MAX:
         raise InvalidAccountError(
             "days",
-            _("An invitation lives at least 1 day and at most %(most)s.") % {"most": INVITATION_DAYS_MAX},
+            _("An invitation lives at least 1 day and at most {most}."),
+            most=INVITATION_DAYS_MAX,
         )
     token = get_random_string(_TOKEN_CHARACTERS)
     invitation = Invitation.objects.create(
@@ -61,7 +62,7 @@ def invitation_mail(*, invitation: Invitation, token: str) -> None:
     """Send the link to the address that the invitation is for. Not for a request: it waits for the mail server."""
     context = {"link": invitation_link(token), "expires_at": invitation.expires_at}
     send_mail(
-        _("You are invited to make an account"),
+        str(_("You are invited to make an account")),
         render_to_string("account/email/invitation_message.txt", context),
         None,
         [invitation.email],

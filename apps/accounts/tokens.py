@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.errors import (
     InvalidAccountError,
@@ -33,7 +33,7 @@ def api_token_create(
     """
     if days is not None and not 1 <= days <= TOKEN_DAYS_MAX:
         raise InvalidAccountError(
-            "days", _("A token lives at least 1 day and at most %(most)s.") % {"most": TOKEN_DAYS_MAX}
+            "days", _("A token lives at least 1 day and at most {most}."), most=TOKEN_DAYS_MAX
         )
     now, secret = timezone.now(), PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     with transaction.atomic():
@@ -57,7 +57,8 @@ def _checked_name(name: str) -> str:
     if not name or len(name) > TOKEN_NAME_MAX_CHARACTERS or not name.isprintable():
         raise InvalidAccountError(
             "name",
-            _("A name has between 1 and %(most)s characters.") % {"most": TOKEN_NAME_MAX_CHARACTERS},
+            _("A name has between 1 and {most} characters."),
+            most=TOKEN_NAME_MAX_CHARACTERS,
         )
     return name
 

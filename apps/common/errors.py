@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django.db import InterfaceError, OperationalError
 from django.utils import translation
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from psycopg.errors import (
     DeadlockDetected,
@@ -81,6 +82,14 @@ class InvalidInputError(SpillwayError):
     status = 400
     message = _("This request cannot be understood.")
     what_to_do = _("Correct it and try again.")
+
+
+class InvalidFieldError(InvalidInputError):
+    """Something of a form or a body that cannot be used; `field` says what. `values` fill the {places} of the words."""
+
+    def __init__(self, field: str, message: Words, /, **values: object) -> None:
+        # Not yet put together: in which language is known only when it is read.
+        super().__init__(format_lazy(message, **values) if values else message, data={"field": field})
 
 
 class LengthRequiredError(SpillwayError):

@@ -3,7 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import InvalidInputError, NotFoundError
 from apps.console.models import REPORT_TEXT_MAX_CHARACTERS, Report

@@ -169,8 +169,8 @@ def _fail(claim: ArchiveClaim, reason: str) -> None:
 
 
 def _put_back(claim: ArchiveClaim) -> None:
-    pause = timedelta(seconds=rules.pause_seconds(claim.archive.attempts))
-    Archive.objects.claimed_by(claim.archive.pk, claim.token).update(claimed_until=timezone.now() + pause)
+    pause_seconds = rules.pause_seconds(claim.archive.attempts)
+    Archive.objects.put_back(claim.archive.pk, claim.token, pause_seconds)
 
 
 def _write(claim: ArchiveClaim) -> int:

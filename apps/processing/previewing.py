@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -109,8 +108,7 @@ def file_preview(*, file_id: uuid.UUID) -> bool:
         _fail(claim, task, str(error))
     except (StoreError, OSError):
         logger.error("preview_store_failed", file=str(file_id), exc_info=True)
-        pause = timedelta(seconds=rules.pause_seconds(claim.job.attempts))
-        PreviewJob.objects.claimed_by(file_id, claim.token).update(claimed_until=timezone.now() + pause)
+        PreviewJob.objects.put_back(file_id, claim.token, rules.pause_seconds(claim.job.attempts))
     else:
         PREVIEWS.labels(task, "ready").inc()
         logger.info("preview_ready", file=str(file_id), task=task, previews=len(made))

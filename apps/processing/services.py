@@ -46,7 +46,7 @@ class Claim:
         """Renew when it is due, or now. Raises ClaimLostError."""
         if not now and not rules.renewal_due(time.monotonic() - self._renewed, settings.CLAIM_SECONDS):
             return
-        if not File.objects.renew_claim(self.file.pk, self.token, settings.CLAIM_SECONDS):
+        if not File.objects.renew(self.file.pk, self.token, settings.CLAIM_SECONDS):
             raise ClaimLostError
         self._renewed = time.monotonic()
 
@@ -152,9 +152,11 @@ def _forget_parts(file_id: uuid.UUID) -> None:
 
 def _put_back(claim: Claim, *, counts: bool = False) -> None:
     """Let a sweep try again after a pause. The attempt does not count when it was the store's fault."""
-    File.objects.claimed_by(claim.file.pk, claim.token).update(
+    File.objects.put_back(
+        claim.file.pk,
+        claim.token,
+        rules.pause_seconds(claim.file.attempts),
         attempts=F("attempts") - (0 if counts else 1),
-        claimed_until=timezone.now() + timedelta(seconds=rules.pause_seconds(claim.file.attempts)),
     )
 
 

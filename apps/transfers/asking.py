@@ -5,10 +5,11 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.common.errors import NotFoundError
+from apps.transfers.choices import checked_expiry, checked_text
 from apps.transfers.errors import InvalidTransferError, RequestEndedError
 from apps.transfers.models import (
     MESSAGE_MAX_CHARACTERS,
@@ -18,7 +19,7 @@ from apps.transfers.models import (
     Transfer,
 )
 from apps.transfers.rules import MailKind, clean_line, clean_message
-from apps.transfers.services import checked_expiry, checked_text, transfer_create
+from apps.transfers.services import transfer_create
 
 OPEN_REQUESTS_MAX = 100  # of one account
 

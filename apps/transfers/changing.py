@@ -10,24 +10,24 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from apps.common.enqueue import enqueue
 from apps.common.errors import NotFoundError
 from apps.transfers.caching import transfer_changed
-from apps.transfers.errors import InvalidTransferError, TransferTakenDownError
-from apps.transfers.models import MESSAGE_MAX_CHARACTERS, TITLE_MAX_CHARACTERS, LinkMail, Transfer
-from apps.transfers.rules import MailKind, MailState, clean_line, clean_message
-from apps.transfers.services import (
-    EMAILS_MAX,
+from apps.transfers.choices import (
+    check_emails_count,
     checked_emails,
     checked_expiry,
     checked_limit,
     checked_text,
     hashed_password,
-    sender_check_alive,
 )
+from apps.transfers.errors import InvalidTransferError, TransferTakenDownError
+from apps.transfers.models import MESSAGE_MAX_CHARACTERS, TITLE_MAX_CHARACTERS, LinkMail, Transfer
+from apps.transfers.rules import MailKind, MailState, clean_line, clean_message
+from apps.transfers.services import sender_check_alive
 
 
 class Keep:
@@ -95,12 +95,12 @@ def _refuse(transfer: Transfer, limit: int | None) -> None:
     sender_check_alive(transfer=now)
     if limit is not None and limit < now.download_count:
         made = now.download_count
-        text = ngettext(
-            "There was %(made)s download already: the limit cannot be lower.",
-            "There were %(made)s downloads already: the limit cannot be lower.",
+        words = ngettext_lazy(
+            "There was {made} download already: the limit cannot be lower.",
+            "There were {made} downloads already: the limit cannot be lower.",
             made,
         )
-        raise InvalidTransferError("download_limit", text % {"made": made})
+        raise InvalidTransferError("download_limit", words, made=made)
     # It was so for a moment, and is not any more: whoever asks again is answered.
     raise InvalidTransferError("", _("This transfer was changed at the same moment. Try again."))
 
@@ -150,10 +150,7 @@ def transfer_mail(*, transfer: Transfer, emails: Sequence[str]) -> int:
             raise NotFoundError
         known = set(mails.values_list("address", flat=True))
         fresh = [address for address in addresses if address not in known]
-        if len(known) + len(fresh) > EMAILS_MAX:
-            raise InvalidTransferError(
-                "emails", _("The link can be mailed to at most %(most)s addresses.") % {"most": EMAILS_MAX}
-            )
+        check_emails_count(len(known) + len(fresh))
         LinkMail.objects.bulk_create(LinkMail(transfer=transfer, address=address) for address in fresh)
         failed = mails.filter(address__in=addresses, state=MailState.FAILED)
         again = failed.update(state=MailState.WAITING, reason="", attempts=0, claimed_until=None)

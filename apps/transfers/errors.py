@@ -9,28 +9,21 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.common.errors import InvalidInputError, SpillwayError, Words
+from apps.common.errors import InvalidFieldError, SpillwayError
 
 
-class InvalidTransferError(InvalidInputError):
-    """A choice of the sender's that cannot be used; `field` says which."""
+class InvalidTransferError(InvalidFieldError):
+    """A choice of the sender's that cannot be used."""
 
     code = "invalid_transfer"
     message = _("These choices cannot be used.")
 
-    def __init__(self, field: str, message: Words, /, **values: object) -> None:
-        # Not yet put together: in which language is known only when it is read.
-        super().__init__(format_lazy(message, **values) if values else message, data={"field": field})
 
-
-class InvalidFileError(InvalidInputError):
-    """What was said about a file cannot be true; `field` says which part."""
+class InvalidFileError(InvalidFieldError):
+    """What was said about a file cannot be true."""
 
     code = "invalid_file"
     message = _("This file cannot be taken as described.")
-
-    def __init__(self, field: str, message: Words) -> None:
-        super().__init__(message, data={"field": field})
 
 
 class UnsupportedMediaTypeError(SpillwayError):

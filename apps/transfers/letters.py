@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from apps.transfers.models import LinkMail, Transfer
+from apps.transfers.models import LinkMail
 from apps.transfers.rules import FileState, MailKind, clean_line
 
 SUBJECT_MAX_CHARACTERS = 150
@@ -51,7 +51,7 @@ def _context(mail: LinkMail) -> dict[str, Any]:
     files = list(transfer.files.filter(state=FileState.READY))
     return {
         "kind": mail.kind,
-        "sender": sender_words(transfer),
+        "sender": transfer.sender_words,
         "title": transfer.title,
         "message": transfer.message,
         "asked": transfer.request.title if transfer.request else "",
@@ -64,13 +64,6 @@ def _context(mail: LinkMail) -> dict[str, Any]:
         "site": _host(),
         "language": translation.get_language(),
     }
-
-
-def sender_words(transfer: Transfer) -> str:
-    """What the sender is called, empty when nobody knows. One line without hidden characters."""
-    if transfer.request_id is not None:
-        return clean_line(transfer.sender_name)
-    return clean_line(transfer.owner.get_full_name() if transfer.owner else transfer.sender_name)
 
 
 def _subject(mail: LinkMail, context: dict[str, Any]) -> str:

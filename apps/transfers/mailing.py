@@ -7,7 +7,6 @@ under the same Message-ID, so that most mailboxes show it once.
 
 import smtplib
 import uuid
-from datetime import timedelta
 from email.errors import MessageError
 
 import structlog
@@ -69,22 +68,19 @@ def mail_send(*, mail_id: int) -> bool:
     except (OSError, MessageError, BadHeaderError, UnicodeError) as error:
         _note_failure(mail, token, error)
         return False
-    sent = LinkMail.objects.claimed_by(mail_id, token)
-    sent.update(state=MailState.SENT, sent_at=timezone.now(), claim_token=None, claimed_until=None)
+    LinkMail.objects.finish(mail_id, token, MailState.SENT, sent_at=timezone.now())
     logger.info("mail_sent", mail=mail_id, kind=mail.kind, attempts=mail.attempts)
     return True
 
 
 def _note_failure(mail: LinkMail, token: uuid.UUID, error: Exception) -> None:
     """Refuse for good what the mail server will never take; let the sweep try the rest again after a pause."""
-    mine = LinkMail.objects.claimed_by(mail.pk, token)
     reason = reason_for_good(error)
     if reason is None and mail.attempts <= len(PAUSES_SECONDS):
-        pause = timedelta(seconds=PAUSES_SECONDS[mail.attempts - 1])
-        mine.update(claim_token=None, claimed_until=timezone.now() + pause)
+        LinkMail.objects.put_back(mail.pk, token, PAUSES_SECONDS[mail.attempts - 1])
     else:
         reason = reason or "The mail server could not be reached, however often we tried."
-        mine.update(state=MailState.FAILED, reason=reason, claim_token=None, claimed_until=None)
+        LinkMail.objects.finish(mail.pk, token, MailState.FAILED, reason=reason)
     # The error's own words hold addresses.
     logger.warning("mail_failed", mail=mail.pk, detail=type(error).__name__, attempts=mail.attempts)
 

@@ -6,14 +6,12 @@ Whoever locks more than one row takes them in this order: transfer, upload, file
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.hashers import check_password
 from django.core.cache import cache
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -26,13 +24,20 @@ from apps.common.errors import NotFoundError
 from apps.common.together import Question, ask_together
 from apps.lifecycle import tally
 from apps.transfers.caching import transfer_changed
+from apps.transfers.choices import (
+    PASSWORD_MAX_CHARACTERS,
+    checked_emails,
+    checked_expiry,
+    checked_limit,
+    checked_text,
+    hashed_password,
+)
 from apps.transfers.errors import (
     DownloadLimitReachedError,
     FileNotReadyError,
     FileRejectedError,
     FileTooLargeError,
     InvalidFileError,
-    InvalidTransferError,
     PasswordWrongError,
     TooManyFilesError,
     TransferClosedError,
@@ -56,7 +61,6 @@ from apps.transfers.models import (
 from apps.transfers.rules import (
     FileState,
     LinkState,
-    chosen_days,
     clean_folder,
     clean_line,
     clean_message,
@@ -72,9 +76,6 @@ from apps.transfers.rules import (
 from apps.transfers.sharing import SharedTransfer
 from apps.transfers.tickets import BlobTicket, blob_ticket
 
-PASSWORD_MAX_CHARACTERS = 200
-DOWNLOAD_LIMIT_MAX = 1_000_000
-EMAILS_MAX = 20  # of one transfer
 CONTINUE_SECONDS = 6 * 3600  # so long after a counted download may a broken one go on uncounted
 
 
@@ -128,71 +129,6 @@ def transfer_create(
 def transfer_reveal(*, transfer: Transfer, secret: str) -> None:
     """Let the sender's secret open a transfer that was made hidden."""
     Transfer.objects.hidden().filter(pk=transfer.pk).update(secret_digest=secret_digest(secret))
-
-
-def checked_text(field: str, text: str, most: int) -> str:
-    """The text, if it is short enough. Raises InvalidTransferError."""
-    if len(text) > most:
-        raise InvalidTransferError(
-            field, _("The {field} may have at most {most} characters."), field=field, most=most
-        )
-    return text
-
-
-def hashed_password(password: str) -> str:
-    """What is stored of a transfer's password; empty for none. Raises InvalidTransferError."""
-    checked_text("password", password, PASSWORD_MAX_CHARACTERS)
-    try:
-        return make_password(password) if password else ""
-    except UnicodeEncodeError:
-        raise InvalidTransferError(
-            "password", _("The password has characters that cannot be typed.")
-        ) from None
-
-
-def checked_limit(limit: int | None) -> int | None:
-    """The download limit, if there can be one like it. Raises InvalidTransferError."""
-    if limit is not None and not 1 <= limit <= DOWNLOAD_LIMIT_MAX:
-        raise InvalidTransferError(
-            "download_limit",
-            _("The download limit must be between 1 and {most}."),
-            most=DOWNLOAD_LIMIT_MAX,
-        )
-    return limit
-
-
-def checked_expiry(*, days: int | None = None, at: datetime | None = None) -> datetime:
-    """When a link ends: at a moment, after so many days, or after the usual time. Raises InvalidTransferError."""
-    now, most = timezone.now(), settings.TRANSFER_EXPIRES_DAYS_MAX
-    if at is not None:
-        # Some slack at the far end: whoever chooses the last day means all of it, wherever they live.
-        if not now < at <= now + timedelta(days=most + 1):
-            raise InvalidTransferError(
-                "expires_at", _("A link must end within {most} days from now."), most=most
-            )
-        return at
-    if days is not None and not 1 <= days <= most:
-        raise InvalidTransferError(
-            "expires_days", _("A link lives at least 1 day and at most {most}."), most=most
-        )
-    return now + timedelta(days=chosen_days(days, default=settings.TRANSFER_EXPIRES_DAYS, maximum=most))
-
-
-def checked_emails(emails: Sequence[str]) -> list[str]:
-    """The addresses, each once. Raises InvalidTransferError."""
-    addresses = list(dict.fromkeys(email.strip() for email in emails if email.strip()))
-    if len(addresses) > EMAILS_MAX:
-        raise InvalidTransferError(
-            "emails", _("The link can be mailed to at most {most} addresses."), most=EMAILS_MAX
-        )
-    for address in addresses:
-        try:
-            validate_email(address)
-        except ValidationError:
-            raise InvalidTransferError(
-                "emails", _("{address} is not an e-mail address."), address=address[:100]
-            ) from None
-    return addresses
 
 
 def file_add(

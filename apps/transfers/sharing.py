@@ -79,13 +79,6 @@ class SharedTransfer:
         return f"/t/{self.token}"
 
 
-def _sender_name(transfer: Transfer) -> str:
-    """Who sent it: a guest as they call themselves, never the owner of the request who got it."""
-    if transfer.request_id is not None or transfer.owner is None:
-        return transfer.sender_name
-    return transfer.owner.get_full_name()
-
-
 def shared_transfer(token: str) -> SharedTransfer | None:
     """What is behind a link now; None when there is nothing."""
     transfer = Transfer.objects.linked(token).first()
@@ -97,7 +90,7 @@ def shared_transfer(token: str) -> SharedTransfer | None:
         token=transfer.token,
         title=transfer.title,
         message=transfer.message,
-        sender_name=_sender_name(transfer),
+        sender_name=transfer.sender_words,
         has_password=transfer.has_password,
         grant=transfer.grant,
         download_limit=transfer.download_limit,

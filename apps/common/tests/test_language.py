@@ -93,7 +93,7 @@ def test_an_error_is_german_for_its_reader_and_english_in_the_log() -> None:
 
 
 def test_a_message_with_a_value_waits_for_its_reader_too() -> None:
-    from apps.transfers.services import checked_limit
+    from apps.transfers.choices import checked_limit
 
     with pytest.raises(InvalidTransferError) as raised:
         checked_limit(0)

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.apps import apps
@@ -12,6 +11,7 @@ from django.db.models import Case, Count, F, Min, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from apps.common.work import WorkQuerySet
 from apps.transfers.models.transfer import Transfer
 from apps.transfers.rules import FOLDER_MAX_CHARACTERS, FileState
 
@@ -36,8 +36,10 @@ SELECT 1 FROM counted
 """
 
 
-class FileQuerySet(models.QuerySet["File"]):
+class FileQuerySet(WorkQuerySet["File"]):
     """Reads and conditional updates of files."""
+
+    unfinished = (FileState.PROCESSING,)
 
     def of_link(self, token: str, file_id: uuid.UUID) -> Self:
         """One file behind a link, with its transfer, in one query."""
@@ -105,55 +107,16 @@ class FileQuerySet(models.QuerySet["File"]):
             cursor.execute(_COUNT_DOWNLOAD, {"transfer": transfer_id, "files": list(file_ids)})
             return cursor.fetchone() is not None
 
-    def unclaimed(self, now: datetime) -> Self:
-        """Files that wait for a worker: nobody owns them, or whoever did has not renewed."""
-        return self.filter(state=FileState.PROCESSING).filter(
-            Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
-        )
-
-    def claim(self, file_id: uuid.UUID, token: uuid.UUID, seconds: float) -> bool:
-        """Own a file for some seconds, unless another worker does. One conditional UPDATE."""
-        now = timezone.now()
-        return bool(
-            self.unclaimed(now)
-            .filter(pk=file_id)
-            .update(
-                claim_token=token, claimed_until=now + timedelta(seconds=seconds), attempts=F("attempts") + 1
-            )
-        )
-
-    def claimed_by(self, file_id: uuid.UUID, token: uuid.UUID) -> Self:
-        """The file, if this token still owns it."""
-        return self.filter(pk=file_id, state=FileState.PROCESSING, claim_token=token)
-
-    def renew_claim(self, file_id: uuid.UUID, token: uuid.UUID, seconds: float) -> bool:
-        """Keep owning a file; False when another worker took it over."""
-        until = timezone.now() + timedelta(seconds=seconds)
-        return bool(self.claimed_by(file_id, token).update(claimed_until=until))
-
     def publish(
         self, file_id: uuid.UUID, token: uuid.UUID, *, blob_key: str, sha256: str, content_type: str
     ) -> bool:
         """Make a file ready, if this token still owns it: a file is published once, by one worker."""
-        return bool(
-            self.claimed_by(file_id, token).update(
-                state=FileState.READY,
-                blob_key=blob_key,
-                sha256=sha256,
-                content_type=content_type,
-                ready_at=timezone.now(),
-                claim_token=None,
-                claimed_until=None,
-            )
-        )
+        made = {"blob_key": blob_key, "sha256": sha256, "content_type": content_type}
+        return self.finish(file_id, token, FileState.READY, ready_at=timezone.now(), **made)
 
     def reject(self, file_id: uuid.UUID, token: uuid.UUID, reason: str) -> bool:
         """Refuse a file for good, if this token still owns it."""
-        return bool(
-            self.claimed_by(file_id, token).update(
-                state=FileState.REJECTED, reason=reason, claim_token=None, claimed_until=None
-            )
-        )
+        return self.finish(file_id, token, FileState.REJECTED, reason=reason)
 
 
 class File(models.Model):

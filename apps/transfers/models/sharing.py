@@ -8,9 +8,10 @@ from typing import ClassVar, Self
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
+from apps.common.work import WorkQuerySet
 from apps.transfers.models.file import File
 from apps.transfers.models.transfer import (
     LANGUAGE_MAX_CHARACTERS,
@@ -74,14 +75,10 @@ class FileRequest(models.Model):
         return f"/r/{self.token}"
 
 
-class LinkMailQuerySet(models.QuerySet["LinkMail"]):
+class LinkMailQuerySet(WorkQuerySet["LinkMail"]):
     """Reads and conditional updates of mails that carry a link."""
 
-    def unclaimed(self, now: datetime) -> Self:
-        """Mails that wait for a worker, or whose worker has not come back."""
-        return self.filter(state=MailState.WAITING).filter(
-            Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
-        )
+    unfinished = (MailState.WAITING,)
 
     def due(self, now: datetime) -> Self:
         """Those of `unclaimed` that can be sent now. A link goes out when its files are there and it opens; and so does
@@ -99,25 +96,10 @@ class LinkMailQuerySet(models.QuerySet["LinkMail"]):
         """Links that wait and will never open again."""
         return self.unclaimed(now).filter(~Q(kind=MailKind.DOWNLOADED), transfer__expires_at__lt=now)
 
-    def claim(self, mail_id: int, token: uuid.UUID, seconds: float) -> bool:
-        """Own a mail for some seconds, unless another worker does. One conditional UPDATE."""
-        now = timezone.now()
-        return bool(
-            self.unclaimed(now)
-            .filter(pk=mail_id)
-            .update(
-                claim_token=token, claimed_until=now + timedelta(seconds=seconds), attempts=F("attempts") + 1
-            )
-        )
-
     def counts(self, transfers: Iterable[uuid.UUID], kind: MailKind) -> list[tuple[uuid.UUID, str, int]]:
         """(transfer, state, how many) of these transfers' mails of one kind; in one query."""
         rows = self.filter(transfer__in=transfers, kind=kind).order_by().values("transfer_id", "state")
         return list(rows.annotate(number=Count("pk")).values_list("transfer_id", "state", "number"))
-
-    def claimed_by(self, mail_id: int, token: uuid.UUID) -> Self:
-        """The mail, if this token still owns it."""
-        return self.filter(pk=mail_id, state=MailState.WAITING, claim_token=token)
 
 
 class LinkMail(models.Model):

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from apps.common.together import Question
-from apps.transfers.rules import LinkState, TransferState, link_state, transfer_state
+from apps.transfers.rules import LinkState, TransferState, clean_line, link_state, transfer_state
 
 TITLE_MAX_CHARACTERS = 200
 MESSAGE_MAX_CHARACTERS = 5000
@@ -217,6 +217,15 @@ class Transfer(models.Model):
         return link_state(
             expires_at=self.expires_at, closed_at=self.closed_at, taken_down_at=self.taken_down_at, now=now
         )
+
+    @property
+    def sender_words(self) -> str:
+        """What the sender is called, empty when nobody knows: a guest as they call themselves, never the owner of the
+        request who got it. One line without hidden characters.
+        """
+        if self.request_id is not None or self.owner is None:
+            return clean_line(self.sender_name)
+        return clean_line(self.owner.get_full_name())
 
     @property
     def grant(self) -> str:

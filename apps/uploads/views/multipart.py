@@ -19,7 +19,7 @@ from django.db import connection
 from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.utils.datastructures import MultiValueDict
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from apps.common.errors import InvalidInputError, LengthRequiredError
 from apps.transfers.errors import BodyTooLargeError, UnsupportedMediaTypeError
