@@ -33,7 +33,7 @@ def held_invitation(request: HttpRequest) -> Invitation | None:
     return None if held is None else Invitation.objects.usable(timezone.now()).filter(pk=held).first()
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):
     """allauth with our settings, our invitations and our throttles.
 
     Its own rate limits are off: they are a read and a write of the cache, so two instances can both take
@@ -86,7 +86,7 @@ def _made(user: Any) -> User:
     return user
 
 
-class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+class SecondFactorAdapter(DefaultMFAAdapter):
     """allauth's second factors, for this site by the name that PUBLIC_URL gives it."""
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:

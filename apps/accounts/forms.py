@@ -18,19 +18,19 @@ class _CountedCode:
 
     def clean_code(self) -> str:
         """The code, if it is right. Raises TooManyRequestsError before it is looked at."""
-        throttle_hit(scope="sign_in_name", key=f"second factor of {self.user.pk}")  # type: ignore[attr-defined]
+        throttle_hit(scope="sign_in_name", key=f"second factor of {self.user.pk}")  # type: ignore[attr-defined]  # of the form that it is mixed into
         return str(super().clean_code())  # type: ignore[misc]
 
 
-class SecondFactorForm(_CountedCode, AuthenticateForm):  # type: ignore[misc]
+class SecondFactorForm(_CountedCode, AuthenticateForm):
     """Asked for while signing in."""
 
 
-class SecondFactorAgainForm(_CountedCode, ReauthenticateForm):  # type: ignore[misc]
+class SecondFactorAgainForm(_CountedCode, ReauthenticateForm):
     """Asked for again before something that matters."""
 
 
-class SignInForm(LoginForm):  # type: ignore[misc]
+class SignInForm(LoginForm):
     """allauth's, in our words."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -40,7 +40,7 @@ class SignInForm(LoginForm):  # type: ignore[misc]
             self.fields["remember"].label = _("Stay signed in here")
 
 
-class AddKeyForm(AddWebAuthnForm):  # type: ignore[misc]
+class AddKeyForm(AddWebAuthnForm):
     """A new key. `passwordless` makes it a passkey, which signs in by itself."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -52,7 +52,7 @@ class AddKeyForm(AddWebAuthnForm):  # type: ignore[misc]
         self.fields["passwordless"].help_text = _("It then asks for its PIN, a finger or a face.")
 
 
-class NameForm(forms.ModelForm):  # type: ignore[type-arg]
+class NameForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no such subscript at run time
     """What recipients read about who has sent."""
 
     class Meta:

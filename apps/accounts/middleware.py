@@ -80,7 +80,7 @@ class OperatorPolicyMiddleware:
         """Leave a note that CSPMiddleware, which stands further out, reads."""
         response = self.get_response(request)
         if request.path_info.startswith(OPERATOR_PATHS):
-            response._csp_config = OPERATOR_POLICY  # type: ignore[attr-defined]
+            response._csp_config = OPERATOR_POLICY  # type: ignore[attr-defined]  # django-csp reads it there
         return response
 
 

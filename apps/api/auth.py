@@ -48,7 +48,7 @@ class TokenAuth(HttpBearer):
 
 def token_of(request: HttpRequest) -> ApiToken:
     """The token that let this request in."""
-    token = request.auth  # type: ignore[attr-defined]
+    token = request.auth  # type: ignore[attr-defined]  # django-ninja puts it there
     assert isinstance(token, ApiToken)
     return token
 

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_POST
 class LanguageMiddleware(LocaleMiddleware):
     """Django's, told that the choice is in a cookie. Before whoever refuses: a thread keeps its last language."""
 
-    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:  # type: ignore[override]
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:  # type: ignore[override]  # Django's is typed too widely
         """What is kept under one address differs by both headers that the language comes from."""
         answer = super().process_response(request, response)
         patch_vary_headers(answer, ("Cookie",))
-        return answer  # type: ignore[return-value]
+        return answer  # type: ignore[return-value]  # Django's is typed too widely
 
 
 @require_POST

@@ -32,7 +32,7 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Bind the id for every log line of this request, and time it."""
         wanted = request.headers.get("X-Request-Id", "")
-        request.request_id = wanted if _REQUEST_ID.fullmatch(wanted) else uuid.uuid4().hex  # type: ignore[attr-defined]
+        request.request_id = wanted if _REQUEST_ID.fullmatch(wanted) else uuid.uuid4().hex  # type: ignore[attr-defined]  # ours, read by request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id(request))
         began = time.perf_counter()

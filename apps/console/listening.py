@@ -26,5 +26,5 @@ def _on_task_failure(
 @receiver(user_logged_in, dispatch_uid="console.staff_signed_in")
 def _on_sign_in(sender: Any, request: HttpRequest | None, user: AbstractBaseUser, **more: Any) -> None:
     if request is not None and getattr(user, "is_staff", False):
-        request.user = user  # type: ignore[assignment]
+        request.user = user  # type: ignore[assignment]  # a stand-in for a request
         audit_write(request, "staff_signed_in", target=user)

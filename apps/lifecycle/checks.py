@@ -44,7 +44,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclasses.dataclass
-class PoolCheck(HealthCheck):  # type: ignore[misc]
+class PoolCheck(HealthCheck):
     """The pool has connections to give. Recovers by itself when they come back."""
 
     trouble: PoolTrouble = dataclasses.field(default_factory=PoolTrouble, repr=False)
@@ -62,7 +62,7 @@ class PoolCheck(HealthCheck):  # type: ignore[misc]
 
 
 @dataclasses.dataclass
-class MigrationsCheck(HealthCheck):  # type: ignore[misc]
+class MigrationsCheck(HealthCheck):
     """Every migration of this code has been applied; the database may be ahead of it (during a rollout)."""
 
     alias: str = UNPOOLED
@@ -98,7 +98,7 @@ def _module_names(package: str | None) -> list[str]:
 
 
 @dataclasses.dataclass
-class StorageCheck(HealthCheck):  # type: ignore[misc]
+class StorageCheck(HealthCheck):
     """A file can be written to staging, and the blobs' folder is there. A full disk is no failure."""
 
     root: Path = dataclasses.field(default_factory=lambda: Path(settings.STORE_ROOT), repr=False)
@@ -131,7 +131,7 @@ class StorageCheck(HealthCheck):  # type: ignore[misc]
 
 
 @dataclasses.dataclass
-class ObjectStoreCheck(HealthCheck):  # type: ignore[misc]
+class ObjectStoreCheck(HealthCheck):
     """The bucket can be asked for, with our keys."""
 
     def run(self) -> None:

@@ -36,7 +36,7 @@ def _hidden(request: HttpRequest) -> HttpResponse | None:
     return HttpResponseNotFound() if "X-Forwarded-For" in request.headers else None
 
 
-class OperatorsView(HealthCheckView):  # type: ignore[misc]
+class OperatorsView(HealthCheckView):
     """django-health-check's own page, asking everything anew; 503 where it would say 500."""
 
     def get_checks(self) -> Any:

@@ -33,7 +33,7 @@ _GROUP_SIGNAL_SECONDS = 0.5
 _FIRST_BYTE_SECONDS = 15.0
 
 
-class LaneWorker(ThreadWorker):  # type: ignore[misc]
+class LaneWorker(ThreadWorker):
     """gunicorn's threaded worker with a lane for probes, and with its load written to the scoreboard."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -24,8 +24,8 @@ router = Router(tags=["transfers"])
 PAGE_MAX = 100
 _OF_ONE = ("not_found", "transfer_expired", "transfer_taken_down")
 # The library's Query is a type and a function, which its stubs cannot say.
-_CURSOR: Any = Query("", description="Where to go on: what `next` of the page before said.")  # type: ignore[type-arg]
-_LIMIT: Any = Query(25, ge=1, le=PAGE_MAX, description="How many at most.")  # type: ignore[type-arg]
+_CURSOR: Any = Query("", description="Where to go on: what `next` of the page before said.")  # type: ignore[type-arg]  # generic in its types only
+_LIMIT: Any = Query(25, ge=1, le=PAGE_MAX, description="How many at most.")  # type: ignore[type-arg]  # generic in its types only
 
 
 @router.post(

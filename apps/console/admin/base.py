@@ -21,7 +21,7 @@ from apps.console.admin.exporting import csv_response
 from apps.console.auditing import audit_write
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # Django has no such subscript at run time
     """Counts up to a number and no further: nobody turns two hundred pages, and counting a million rows takes long.
 
     The order stays in the count, so that it reads the same index as the page, and ends as soon.
@@ -41,13 +41,13 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return self.count >= self.most
 
 
-class PagedList(ChangeList):  # type: ignore[misc]
+class PagedList(ChangeList):
     """A list whose further facts are asked for the rows of its page only (`ConsoleAdmin.add_facts`)."""
 
     def get_results(self, request: HttpRequest) -> None:
         """The page's rows, with what else they show."""
         super().get_results(request)
-        rows: list[Any] = list(self.result_list)  # type: ignore[has-type]
+        rows: list[Any] = list(self.result_list)  # type: ignore[has-type]  # set by the base class
         self.result_list = rows
         self.model_admin.add_facts(rows)
 
@@ -62,7 +62,7 @@ class Audited:
         changed = getattr(form, "changed_data", [])
         before = {name: form.initial.get(name) for name in changed}
         after = {name: form.cleaned_data.get(name) for name in changed}
-        request._console_change = (before, after)  # type: ignore[attr-defined]
+        request._console_change = (before, after)  # type: ignore[attr-defined]  # of the admin that it is mixed into
         return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
@@ -106,14 +106,14 @@ class Exported:
 
     def get_urls(self) -> list[URLPattern]:
         """The export's, before those that take a key."""
-        site, meta = self.admin_site, self.model._meta  # type: ignore[attr-defined]
+        site, meta = self.admin_site, self.model._meta  # type: ignore[attr-defined]  # of the admin that it is mixed into
         name = f"{meta.app_label}_{meta.model_name}_export"
         view = site.admin_view(partial(export_view, self))
         return [path("export/", view, name=name), *super().get_urls()]  # type: ignore[misc]
 
     def export_rows(self, request: HttpRequest) -> QuerySet[Any]:
         """All rows that the list would show on its pages."""
-        rows: QuerySet[Any] = self.get_changelist_instance(request).queryset  # type: ignore[attr-defined]
+        rows: QuerySet[Any] = self.get_changelist_instance(request).queryset  # type: ignore[attr-defined]  # of the admin that it is mixed into
         return rows
 
 
@@ -125,11 +125,11 @@ def export_view(admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     name = admin.model._meta.model_name
     audit_write(request, "exported", label=name, after={"query": request.GET.urlencode()})
-    response: HttpResponse = csv_response(admin, admin.export_rows(request), name=name)  # type: ignore[assignment]
+    response: HttpResponse = csv_response(admin, admin.export_rows(request), name=name)  # type: ignore[assignment]  # a streamed one will do
     return response
 
 
-class ConsoleAdmin(Audited, Exported, ModelAdmin):  # type: ignore[misc]
+class ConsoleAdmin(Audited, Exported, ModelAdmin):
     """A list that is fast however long its table is."""
 
     show_full_result_count = False

@@ -81,7 +81,7 @@ class ReportAdmin(NeverByHand, ConsoleAdmin):
         self._settle(request, queryset, ReportState.DISMISSED)
 
     def _settle(self, request: HttpRequest, queryset: QuerySet[Report], state: ReportState) -> None:
-        reports = list(queryset.open())  # type: ignore[attr-defined]
+        reports = list(queryset.open())  # type: ignore[attr-defined]  # of the query that the list is made by
         by = request.user.get_username()
         count = reports_settle(report_ids=[report.pk for report in reports], state=state, by=by)
         for report in reports:
@@ -102,7 +102,7 @@ class ReportAdmin(NeverByHand, ConsoleAdmin):
     @display(description=_("reports of it"))
     def of_same(self, report: Report) -> int:
         """Of the same transfer, this one included."""
-        return int(report.same)  # type: ignore[attr-defined]
+        return int(report.same)  # type: ignore[attr-defined]  # of the query that the list is made by
 
     @display(description=_("text"))
     def text_begins(self, report: Report) -> str:
@@ -118,7 +118,7 @@ class ReportAdmin(NeverByHand, ConsoleAdmin):
         return format_html('<a href="{}">{}</a>', where, str(report.transfer))
 
 
-class BlockForm(forms.ModelForm):  # type: ignore[type-arg]
+class BlockForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no such subscript at run time
     """An account or an address, and why."""
 
     address = forms.CharField(

@@ -16,7 +16,7 @@ from apps.accounts.models import User
 from apps.console.admin.base import ConsoleAdmin
 
 # One sign-in for all: with the throttles and the second factor that a page of the admin's own would lack.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's documented way
 
 admin.site.unregister([Group, EmailAddress, Authenticator])
 
@@ -55,7 +55,7 @@ class GroupAdmin(ConsoleAdmin, DjangoGroupAdmin):  # type: ignore[misc]
 
 
 @admin.register(EmailAddress)
-class EmailAddressAdmin(ConsoleAdmin, AllauthEmailAddressAdmin):  # type: ignore[misc]
+class EmailAddressAdmin(ConsoleAdmin, AllauthEmailAddressAdmin):
     """Addresses people sign in with, and whether they were confirmed."""
 
     list_select_related = ("user",)

@@ -75,7 +75,7 @@ class LinkFilter(admin.SimpleListFilter):
         return queryset.filter(**choices.get(self.value() or "", {}))
 
 
-class FileInline(LookOnly, TabularInline):  # type: ignore[misc]
+class FileInline(LookOnly, TabularInline):
     """A transfer's files, a page of them at a time: there may be a thousand."""
 
     model = File
@@ -288,7 +288,7 @@ class TransferAdmin(RemovedByService, ConsoleAdmin):
     @display(description=_("state"), label=STATE_COLOURS)
     def state(self, transfer: Transfer) -> str:
         """What the files add up to."""
-        return transfer_state(transfer.of_states).value  # type: ignore[attr-defined]
+        return transfer_state(transfer.of_states).value  # type: ignore[attr-defined]  # of the query that the list is made by
 
     @display(description=_("link"), label=LINK_COLOURS)
     def link_state(self, transfer: Transfer) -> str:
@@ -298,7 +298,7 @@ class TransferAdmin(RemovedByService, ConsoleAdmin):
     @display(description=_("files"))
     def file_total(self, transfer: Transfer) -> int:
         """How many there are."""
-        return sum(count for count, _size in transfer.of_states.values())  # type: ignore[attr-defined]
+        return sum(count for count, _size in transfer.of_states.values())  # type: ignore[attr-defined]  # of the query that the list is made by
 
     @display(description=_("size"))
     def size_total(self, transfer: Transfer) -> str:
@@ -307,7 +307,7 @@ class TransferAdmin(RemovedByService, ConsoleAdmin):
 
     def bytes_total(self, transfer: Transfer) -> int:
         """The same as a number."""
-        return sum(size for _count, size in transfer.of_states.values())  # type: ignore[attr-defined]
+        return sum(size for _count, size in transfer.of_states.values())  # type: ignore[attr-defined]  # of the query that the list is made by
 
     @display(description=_("downloads"))
     def downloads(self, transfer: Transfer) -> str:
@@ -318,7 +318,7 @@ class TransferAdmin(RemovedByService, ConsoleAdmin):
     @display(description=_("reports"))
     def reported(self, transfer: Transfer) -> str:
         """How often it was reported."""
-        return str(transfer.report_count or "")  # type: ignore[attr-defined]
+        return str(transfer.report_count or "")  # type: ignore[attr-defined]  # of the query that the list is made by
 
     @display(description=_("password"), boolean=True)
     def has_password(self, transfer: Transfer) -> bool:

@@ -16,7 +16,7 @@ from apps.console.searching import as_uuid, file_ids
 from apps.uploads.models import Part, Upload
 
 
-class PartInline(NeverByHand, TabularInline):  # type: ignore[misc]
+class PartInline(NeverByHand, TabularInline):
     """The durable runs of bytes, a page of them at a time."""
 
     model = Part

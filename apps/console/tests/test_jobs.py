@@ -101,8 +101,11 @@ def test_links_are_masked_in_what_is_kept_of_a_failure(db: None) -> None:
     assert FailedJob.objects.get().text == "/t/***"
 
 
-def test_a_failure_that_cannot_be_noted_hurts_nobody(db: None) -> None:
+def test_a_failure_that_cannot_be_noted_hurts_nobody_and_is_said(
+    db: None, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     job_failed(task="a.b", arguments=[object()], error=ValueError("x"))
+    assert "failed_job_not_noted" in caplog.text + capsys.readouterr().err
 
 
 @pytest.mark.django_db(transaction=True)

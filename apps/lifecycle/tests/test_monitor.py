@@ -16,7 +16,7 @@ from apps.lifecycle.tests.stage import wait_until
 from apps.lifecycle.vocabulary import CheckName
 
 
-class Check(HealthCheck):  # type: ignore[misc]
+class Check(HealthCheck):
     """A check that does what it is told."""
 
     def __init__(self, work):
@@ -28,7 +28,7 @@ class Check(HealthCheck):  # type: ignore[misc]
         self.work()
 
 
-class SlowToAnswer(HealthCheck):  # type: ignore[misc]
+class SlowToAnswer(HealthCheck):
     async def run(self):
         await asyncio.sleep(30)
 

@@ -109,13 +109,16 @@ def test_a_worker_whose_master_has_died_tells_nobody_to_end(db, board, never_tol
     assert never_told == []
 
 
-def test_a_database_that_cannot_be_asked_hurts_no_thread(board):
+def test_a_database_that_cannot_be_asked_hurts_no_thread_and_is_said(board, capsys, caplog):
     OrderLook("nowhere").look()
+    assert "drain_order_unread" in caplog.text + capsys.readouterr().err
 
 
 def test_a_redis_that_cannot_be_asked_hurts_no_thread(board, settings):
     settings.CACHE_URL = "redis://127.0.0.1:1/0"
-    Beater().beat()
+    beater = Beater()
+    beater.beat()
+    assert beater._client is not None  # it did ask
 
 
 def test_two_lives_under_one_name_are_told_apart():

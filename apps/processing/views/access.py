@@ -30,7 +30,7 @@ def behind_link(
             return closed_page(request, error)
         try:
             check_unlocked(request, transfer, address=client_address(request))
-            return view(request, transfer, **kwargs)  # type: ignore[call-arg]
+            return view(request, transfer, **kwargs)  # type: ignore[call-arg]  # kwargs are the address's
         except (PasswordRequiredError, PasswordWrongError) as error:
             return password_page(request, transfer, error)
         except SpillwayError as error:

@@ -33,7 +33,7 @@ def send(request: HttpRequest) -> HttpResponse:
     """201 with the page that has the link."""
     _check(request)
     with form_of(request, field="files") as form:
-        request.POST = form.fields  # type: ignore[assignment]
+        request.POST = form.fields  # type: ignore[assignment]  # what Django's own parser would put there
         return _send_checked(request, form)
 
 
