@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from apps.common.errors import NotFoundError
 from apps.console.models import AuditEntry, Report
 from apps.console.reporting import report_create
 from apps.transfers.models import Transfer
+from apps.transfers.services import transfer_delete
 from apps.transfers.tests.cast import Sent
 
 LIST = "/admin/console/report/"
@@ -64,6 +66,13 @@ def test_the_page_says_nothing_of_what_the_link_holds(bob: Client, send: Callabl
     page = bob.get(f"/report/{sent.transfer.token}").text
     assert "Holiday" not in page
     assert "diary" not in page
+
+
+def test_a_transfer_that_was_removed_meanwhile_cannot_be_reported(sent: Sent) -> None:
+    transfer_delete(transfer=Transfer.objects.get(pk=sent.transfer.pk))
+    with pytest.raises(NotFoundError):
+        report_create(transfer=sent.transfer, reason="malware")
+    assert not Report.objects.exists()
 
 
 def test_an_unknown_link_cannot_be_reported(bob: Client, db: None) -> None:
