@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -60,12 +61,20 @@ def test_our_lines_have_no_token_in_message_or_trace(kind: str) -> None:
     assert TOKEN not in line
 
 
-def test_an_upload_is_named_by_the_beginning_of_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """The site's own logging again. Ask for it before capsys: what is set up while that holds stderr writes to a closed
+    file in every test after.
+    """
+    yield
+    configure(settings.LOGGING)
+
+
+def test_an_upload_is_named_by_the_beginning_of_its_id(
+    logging_restored: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     configure({"level": "INFO", "format": "json", "instance": "x", "release": "y"})
-    try:
-        structlog.get_logger("x").info("append_paused", upload=UPLOAD)
-    finally:
-        configure(settings.LOGGING)
+    structlog.get_logger("x").info("append_paused", upload=UPLOAD)
     assert json.loads(capsys.readouterr().err)["upload"] == UPLOAD[:8]
 
 

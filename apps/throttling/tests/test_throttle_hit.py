@@ -207,13 +207,8 @@ def test_events_that_redis_did_not_count_are_measured(own_redis: OwnRedis) -> No
 
 
 def test_a_lost_redis_is_logged_once_and_not_per_request(
-    own_redis: OwnRedis,
-    caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    own_redis: OwnRedis, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # It is once a rest: the tries below may take longer than an ordinary one lasts.
-    monkeypatch.setattr(counters, "REST_SECONDS", 60.0)
     own_redis.stop()
     admitted("link_open", ALICE, tries=50)
     said = caplog.text + capsys.readouterr().err
