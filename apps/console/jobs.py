@@ -88,7 +88,7 @@ def _put_back_file(job: FailedJob) -> None:
     if File.objects.filter(pk=file_id, state=FileState.PROCESSING).exists():
         return
     if not files.filter(upload__in=has_bytes.values("pk")).update(
-        state=FileState.PROCESSING, reason="", attempts=0, claim_token=None, claimed_until=None
+        state=FileState.PROCESSING, reason="", trouble="", attempts=0, claim_token=None, claimed_until=None
     ):
         raise JobGoneError
     # Room is kept for it again, and nobody collects its parts.
@@ -121,7 +121,7 @@ def gave_up_find(*, most: int = 500) -> int:
     """
     files = File.objects.filter(state=FileState.REJECTED, reason=GAVE_UP).order_by("-created_at")[:most]
     mails = LinkMail.objects.filter(state=MailState.FAILED).order_by("-created_at")[:most]
-    found = {(PROCESS_FILE, str(file.pk)): file.reason for file in files}
+    found = {(PROCESS_FILE, str(file.pk)): file.trouble or file.reason for file in files}
     found |= {(SEND_MAILS, str(mail.transfer_id)): mail.reason for mail in mails}
     return sum(_note_once(task, argument, text) for (task, argument), text in found.items())
 

@@ -26,6 +26,7 @@ from apps.processing.models import Preview, PreviewJob
 from apps.processing.owning import ClaimLostError
 from apps.processing.rules import PreviewKind, PreviewState
 from apps.transfers.caching import transfer_changed
+from apps.transfers.discarding import discard_later
 from apps.transfers.models import File
 from apps.transfers.rules import FileState
 from apps.uploads.ports import PartMissingError, StoreError
@@ -223,7 +224,7 @@ def _keep(claim: PreviewClaim, made: Sequence[Made]) -> None:
         old = Preview.objects.filter(file=file)
         if old_keys := list(old.values_list("blob_key", flat=True)):
             old.delete()
-            enqueue("processing.discard", {"blob_keys": old_keys, "upload_ids": []})
+            discard_later(blob_keys=old_keys, upload_ids=[])
         Preview.objects.bulk_create(rows)
     for row, one in zip(rows, made, strict=True):
         _store(row.blob_key, one.path)

@@ -21,7 +21,8 @@ from apps.processing.models import named_blobs
 from apps.processing.owning import ClaimLostError
 from apps.processing.previewing import preview_request
 from apps.transfers.caching import transfer_changed
-from apps.transfers.models import File, Transfer
+from apps.transfers.discarding import discard_later
+from apps.transfers.models import TROUBLE_MAX_CHARACTERS, Discard, File, Transfer
 from apps.uploads.models import Part, Upload
 from apps.uploads.ports import PartMissingError, PartRef, StoreError
 from apps.uploads.store import blob_store
@@ -29,6 +30,7 @@ from apps.uploads.store import blob_store
 logger = structlog.get_logger(__name__)
 
 ORPHAN_SECONDS = 86_400.0
+DISCARD_SECONDS = 10.0  # how long the message about bytes that are to go is waited for
 # What is said of a file that was tried too often; it can be tried again by hand while its parts are there.
 GAVE_UP = "It could not be processed. Please send it again."
 KEEP_EXPIRED_DAYS = 30  # how long a dead link still says that, and when, it expired
@@ -63,13 +65,13 @@ def file_process(*, file_id: uuid.UUID) -> bool:
         return _publish(claim, key, _assemble(claim, key))
     except ClaimLostError:
         logger.warning("claim_lost", file=str(file_id))
-    except PartMissingError:
+    except PartMissingError as error:
         # Tried again all the same, until it was tried too often: rejecting is for good, and a disk may come back.
         logger.error("part_missing", file=str(file_id), exc_info=True)
-        _put_back(claim, counts=True)
-    except StoreError:
+        _put_back(claim, error, counts=True)
+    except StoreError as error:
         logger.error("store_failed", file=str(file_id), exc_info=True)
-        _put_back(claim)
+        _put_back(claim, error)
     blob_store().discard_blob(key)
     return False
 
@@ -150,13 +152,14 @@ def _forget_parts(file_id: uuid.UUID) -> None:
     Upload.objects.filter(pk__in=upload_ids).update(staged=False)
 
 
-def _put_back(claim: Claim, *, counts: bool = False) -> None:
+def _put_back(claim: Claim, error: StoreError, *, counts: bool = False) -> None:
     """Let a sweep try again after a pause. The attempt does not count when it was the store's fault."""
     File.objects.put_back(
         claim.file.pk,
         claim.token,
         rules.pause_seconds(claim.file.attempts),
         attempts=F("attempts") - (0 if counts else 1),
+        trouble=str(error)[:TROUBLE_MAX_CHARACTERS],
     )
 
 
@@ -190,7 +193,7 @@ def _empty(transfer: Transfer) -> None:
         upload_ids, blob_keys = files.lock_uploads(), [*files.blob_keys(), *files.drop_archives()]
         files.delete()
         transfer_changed(transfer.token)
-        enqueue("processing.discard", {"blob_keys": blob_keys, "upload_ids": upload_ids})
+        discard_later(blob_keys=blob_keys, upload_ids=upload_ids)
 
 
 def bytes_discard(*, blob_keys: Sequence[str], upload_ids: Sequence[str]) -> None:
@@ -201,6 +204,21 @@ def bytes_discard(*, blob_keys: Sequence[str], upload_ids: Sequence[str]) -> Non
     alive = {str(pk) for pk in Upload.objects.filter(pk__in=upload_ids).values_list("pk", flat=True)}
     for upload_id in set(upload_ids) - alive:
         store.discard_upload(uuid.UUID(upload_id))
+    Discard.objects.of([*blob_keys], [*upload_ids]).delete()
+
+
+def discards_sweep(*, most: int = 500, older_than_seconds: float = DISCARD_SECONDS) -> int:
+    """Remove bytes that were to go and of which no message came; returns how many runs of them.
+
+    Two at once do no harm: removing twice is no error.
+    """
+    since = timezone.now() - timedelta(seconds=older_than_seconds)
+    waiting = list(Discard.objects.waiting_since(since)[:most])
+    bytes_discard(
+        blob_keys=[discard.blob_key for discard in waiting if discard.blob_key],
+        upload_ids=[str(discard.upload_id) for discard in waiting if discard.upload_id],
+    )
+    return len(waiting)
 
 
 def orphans_discard(*, older_than_seconds: float = ORPHAN_SECONDS) -> int:

@@ -42,6 +42,7 @@ def sweep() -> None:
     services.files_sweep()
     archiving.archives_sweep()
     previewing.previews_sweep()
+    services.discards_sweep()
 
 
 @shared_task(name="processing.expire")

@@ -19,7 +19,6 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
-from apps.common.enqueue import enqueue
 from apps.common.errors import NotFoundError
 from apps.common.together import Question, ask_together
 from apps.lifecycle import tally
@@ -32,6 +31,7 @@ from apps.transfers.choices import (
     checked_text,
     hashed_password,
 )
+from apps.transfers.discarding import discard_later
 from apps.transfers.errors import (
     DownloadLimitReachedError,
     FileNotReadyError,
@@ -231,7 +231,7 @@ def file_delete(*, file: File) -> None:
     """Remove one file: its rows now, its bytes right after. Removing it twice is no error."""
     with transaction.atomic():
         files = File.objects.filter(pk=file.pk)
-        _discard(files.lock_uploads(), [*files.blob_keys(), *files.drop_archives()])
+        discard_later(upload_ids=files.lock_uploads(), blob_keys=[*files.blob_keys(), *files.drop_archives()])
         files.delete()
         transfer_changed(file.transfer_id)
 
@@ -244,7 +244,7 @@ def transfer_delete(*, transfer: Transfer) -> None:
         list(transfers.select_for_update())
         files = File.objects.filter(transfer_id=transfer.pk)
         upload_ids = [*_lock_partials(transfer), *files.lock_uploads()]
-        _discard(upload_ids, [*files.blob_keys(), *files.drop_archives()])
+        discard_later(upload_ids=upload_ids, blob_keys=[*files.blob_keys(), *files.drop_archives()])
         transfers.delete()
         transfer_changed(transfer.token)
 
@@ -255,11 +255,6 @@ def _lock_partials(transfer: Transfer) -> list[str]:
     uploads: Any = transfer.uploads
     waiting = uploads.filter(file=None, final=None).select_for_update(of=("self",)).order_by("pk")
     return [str(upload.pk) for upload in waiting]
-
-
-def _discard(upload_ids: list[str], blob_keys: list[str]) -> None:
-    if upload_ids or blob_keys:
-        enqueue("processing.discard", {"blob_keys": blob_keys, "upload_ids": upload_ids})
 
 
 def transfer_unlock(*, transfer: Transfer, password: str, address: str) -> str:

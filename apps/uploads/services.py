@@ -9,7 +9,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.common.enqueue import enqueue
+from apps.transfers.caching import transfer_changed
+from apps.transfers.discarding import discard_later
 from apps.transfers.models import File, Transfer
 from apps.transfers.services import file_add, transfer_create
 from apps.uploads.appending import ALONE_EXPIRES_SECONDS, Appending, file_hand_over
@@ -116,7 +117,8 @@ def upload_append(
     the request says so, `checksum` the body's, `alone` as for `Appending`.
 
     Raises the refusals of `lease_take` and of `upload_grow` and `upload_fix_length`,
-    UploadTooLongError, UploadChunkTooLargeError, UploadInterruptedError (what arrived is kept, unless there is a
+    TransferTakenDownError (before or amid the body; what was committed before stands), UploadTooLongError,
+    UploadChunkTooLargeError, UploadInterruptedError (what arrived is kept, unless there is a
     checksum), UploadMismatchError, UploadLeaseLostError, StorageFullError and StorageUnavailableError.
     """
     if checksum and (announced or 0) > CHECKSUM_MAX_BYTES:
@@ -191,11 +193,15 @@ def upload_delete_locked(locked: Upload) -> None:
     """Delete an upload, its file and what it is made of; its row is locked by the caller's transaction."""
     if locked.is_partial and locked.final_id is not None:
         raise UploadUsedError
-    file = File.objects.filter(upload=locked).select_for_update(of=("self",)).first()
-    upload_ids = [locked.pk, *locked.partials.values_list("pk", flat=True)]
-    blob_keys = [file.blob_key] if file and file.blob_key else []
+    files = File.objects.filter(upload=locked)
+    file = files.select_for_update(of=("self",)).first()
+    discard_later(
+        upload_ids=map(str, [locked.pk, *locked.partials.values_list("pk", flat=True)]),
+        blob_keys=[*files.blob_keys(), *files.drop_archives()],
+    )
+    if file is not None:
+        transfer_changed(file.transfer_id)
     (file or locked).delete()
-    enqueue("processing.discard", {"blob_keys": blob_keys, "upload_ids": [str(each) for each in upload_ids]})
 
 
 def hidden_forget(upload: Upload) -> None:

@@ -9,6 +9,7 @@ import sys
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from apps.common.migration_sql import by_operation
@@ -199,7 +200,9 @@ def test_without_json_there_is_a_line_for_each_refusal(pending):
 
 @pytest.mark.django_db
 def test_our_own_migrations_of_transfers_pass_where_they_are_still_to_come():
-    names = ["0002_file_blob_key_unique", "0003_sharing", "0004_mine"]
+    disk = MigrationLoader(connection).disk_migrations
+    names = sorted(name for app, name in disk if app == "transfers" and name != "0001_initial")
+    assert len(names) > 1
     for name in names:
         MigrationRecorder(connection).record_unapplied("transfers", name)
     assert check() == (0, {"pending": [f"transfers.{name}" for name in names], "refusals": []})

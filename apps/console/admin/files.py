@@ -50,7 +50,7 @@ class FileAdmin(RemovedByService, LookOnly, ConsoleAdmin):
     search_fields = ("name",)  # what is really searched: get_search_results
     search_help_text = _("Words of the name, a SHA-256, or a transfer's link")
     exclude = ("claim_token",)
-    readonly_fields = ("attempts", "claimed_until")
+    readonly_fields = ("attempts", "claimed_until", "trouble")
     export_columns = (
         *(("id", "id"), ("name", "path"), ("state", "state"), ("reason", "reason"), ("bytes", "size")),
         *(("type", "content_type"), ("sha256", "sha256"), ("downloads", "download_count")),

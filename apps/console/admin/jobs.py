@@ -135,7 +135,7 @@ class FailedJobAdmin(NeverByHand, ConsoleAdmin):
         """How the reason begins."""
         return job.text[:100]
 
-    @display(description="")
+    @display(description=_("Try again"))
     def again(self, job: FailedJob) -> SafeString | str:
         """The button."""
         if job.state != JobState.FAILED:

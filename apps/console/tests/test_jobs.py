@@ -126,6 +126,15 @@ def test_a_file_that_was_given_up_goes_back_to_processing(given_up: File, doorbe
     assert doorbell() == [(PROCESS_FILE, [str(given_up.pk)])]
 
 
+def test_a_file_that_was_given_up_says_what_was_wrong_when_it_was_last_tried(given_up: File) -> None:
+    File.objects.update(trouble="a part is gone")
+    gave_up_find()
+    assert FailedJob.objects.get().text == "a part is gone"
+    job_retry(job_id=FailedJob.objects.get().pk, by="ada")
+    given_up.refresh_from_db()
+    assert given_up.trouble == ""
+
+
 def test_a_file_whose_parts_are_gone_is_not_tried_again(given_up: File) -> None:
     gave_up_find()
     Part.objects.all().delete()

@@ -130,6 +130,7 @@ def test_a_file_with_a_lost_part_is_tried_again(arrive: Arrive, store_root: Path
     assert services.file_process(file_id=file.pk) is False
     file.refresh_from_db()
     assert (file.state, file.attempts) == (FileState.PROCESSING, 1)
+    assert file.trouble == "a part is gone"
 
 
 def test_a_file_whose_part_stays_lost_is_rejected_with_a_reason(arrive: Arrive, store_root: Path) -> None:

@@ -15,6 +15,7 @@ from apps.common.work import WorkQuerySet
 from apps.transfers.models.transfer import Transfer
 from apps.transfers.rules import FOLDER_MAX_CHARACTERS, FileState
 
+TROUBLE_MAX_CHARACTERS = 200
 # Written out so that a popular transfer's row is locked for as short as can be: on a busy machine each round trip that
 # a lock is held for makes everybody else wait. One statement locks and counts, transfer before file.
 _COUNT_DOWNLOAD = """
@@ -136,6 +137,13 @@ class File(models.Model):
         max_length=16, choices=[(s.value, s.value) for s in FileState], default=FileState.UPLOADING
     )
     reason = models.CharField(max_length=200, blank=True, help_text="Why the file was rejected.")
+    trouble = models.CharField(
+        max_length=TROUBLE_MAX_CHARACTERS,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="What was wrong when it was last tried in vain: for whoever runs the site.",
+    )
     claimed_type = models.CharField(max_length=200, blank=True, help_text="What the sender said it is.")
     content_type = models.CharField(max_length=200, blank=True, help_text="What its bytes say it is.")
     expected_sha256 = models.CharField(

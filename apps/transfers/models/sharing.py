@@ -20,7 +20,7 @@ from apps.transfers.models.transfer import (
     Transfer,
     new_token,
 )
-from apps.transfers.rules import FileState, MailKind, MailState
+from apps.transfers.rules import FileState, LinkState, MailKind, MailState, link_state
 
 SETTLE = timedelta(seconds=10)  # so old is a transfer's newest file when its link is mailed
 
@@ -69,6 +69,10 @@ class FileRequest(models.Model):
 
     def __str__(self) -> str:
         return self.title or self.token
+
+    def link_state(self, now: datetime) -> LinkState:
+        """Whether files are taken through the link, or why not."""
+        return link_state(expires_at=self.expires_at, closed_at=self.closed_at, taken_down_at=None, now=now)
 
     def get_absolute_url(self) -> str:
         """The link others send files through, as a path."""
