@@ -4,7 +4,8 @@ Nothing is lost by a take-down: no byte goes by expiry before TAKEDOWN_KEEP_DAYS
 """
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -55,7 +56,8 @@ def transfer_take_down(*, transfer_id: uuid.UUID, reason: str) -> None:
 
 
 def transfer_restore(*, transfer_id: uuid.UUID) -> None:
-    """Open a link again that staff closed. The time that it was down for is given back to one that was alive then.
+    """Open a link again that staff closed. The time that it was down for is given back to one that was alive then, and
+    to each upload that waited for more: it goes on from where it stands.
 
     Raises NotTakenDownError.
     """
@@ -67,10 +69,21 @@ def transfer_restore(*, transfer_id: uuid.UUID) -> None:
     )
     with transaction.atomic():
         down = Transfer.objects.filter(pk=transfer_id, taken_down_at__gte=now - _kept())
-        if not down.update(expires_at=until, taken_down_at=None, take_down_reason=""):
+        # Locked, transfer before uploads: nobody else restores it meanwhile, and its uploads' clocks move with it.
+        found = down.select_for_update(no_key=True).first()
+        if found is None:
             raise NotTakenDownError
+        assert found.taken_down_at is not None  # that is how it was found
+        _uploads_wait_on(found, found.taken_down_at, now)
+        down.update(expires_at=until, taken_down_at=None, take_down_reason="")
         transfer_changed(transfer_id)
     logger.info("transfer_restored", transfer=str(transfer_id))
+
+
+def _uploads_wait_on(transfer: Transfer, since: datetime, now: datetime) -> None:
+    # The uploads app stands above this one: its rows are reached from the transfer, never imported.
+    uploads: Any = transfer.uploads
+    uploads.filter(expires_at__gte=since).update(expires_at=F("expires_at") + (now - since))
 
 
 def taken_down_purge(*, most: int = 100) -> int:

@@ -14,8 +14,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.common.enqueue import enqueue
+from apps.common.errors import SpillwayError
 from apps.lifecycle import drain, tally
-from apps.transfers.models import File
+from apps.transfers.errors import TransferTakenDownError
+from apps.transfers.models import File, Transfer
 from apps.transfers.rules import FileState
 from apps.uploads.errors import UploadLeaseLostError
 from apps.uploads.keeping import leases
@@ -39,8 +41,8 @@ def commit_part(
 
     One transaction, and one statement unless it is the last part: the conditional UPDATE decides, so a holder whose
     lease is gone writes nothing at all. `release` gives the lease back with it. `expires_seconds` is how long the next
-    byte is waited for, UPLOAD_EXPIRES_SECONDS if not given. Raises UploadLeaseLostError. Gives the database connection
-    back.
+    byte is waited for, UPLOAD_EXPIRES_SECONDS if not given. Raises UploadLeaseLostError, and TransferTakenDownError:
+    what staff took down takes no byte more. Gives the database connection back.
     """
     upload = lease.upload
     part = Part(upload_id=upload.pk, offset=upload.offset, size=size, key=key)
@@ -52,7 +54,7 @@ def commit_part(
             if not Upload.objects.advance(
                 part, lease.token, expires_at=expires_at, lease_seconds=lease_seconds
             ):
-                raise UploadLeaseLostError
+                raise _why_not_moved(upload)
             if whole_file:
                 file_hand_over(file_id=whole_file)
     finally:
@@ -63,6 +65,11 @@ def commit_part(
         lease.given_back()
     else:
         lease.renewed()
+
+
+def _why_not_moved(upload: Upload) -> SpillwayError:
+    down = Transfer.objects.filter(pk=upload.of_transfer.pk, taken_down_at__isnull=False)
+    return TransferTakenDownError() if down.exists() else UploadLeaseLostError()
 
 
 def file_hand_over(*, file_id: uuid.UUID) -> None:
@@ -104,7 +111,8 @@ class Appending:
 
     def run(self) -> Pause:
         """Append until the body ends or somebody asks to stop. Whatever arrived is committed, unless this raises:
-        UploadLeaseLostError, StoreError or StoreFullError, and then everything committed before stands.
+        UploadLeaseLostError, TransferTakenDownError, StoreError or StoreFullError, and then everything committed before
+        stands.
         """
         try:
             with leases.kept(self._lease):
@@ -191,8 +199,10 @@ class Appending:
             commit_seconds=settings.COMMIT_SECONDS,
         ):
             self._commit()
-        # Once the lease was given back with the body's last byte there is nothing to renew or to hand over.
-        if not self._lease.held or now - self._last_look < LOOK_SECONDS:
+        # With the body's last byte there is nothing to hand over: who waits gets the lease with the commit, and this
+        # request the answer that it has earned.
+        whole = self._lease.offset + self._pending_bytes == self._end
+        if whole or not self._lease.held or now - self._last_look < LOOK_SECONDS:
             return None
         self._last_look = now
         if drain.should_hand_over() and not self._alone:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.common.together import Question, ask_together
+from apps.transfers.errors import TransferTakenDownError
 from apps.transfers.models import File, Transfer
 from apps.transfers.services import check_file_size, file_add, lock_transfer, transfer_create
 from apps.uploads.appending import file_hand_over
@@ -84,7 +85,8 @@ def final_create(
     transfer, if a new one of `owner`'s had to be made. Asked again, it answers with what it made the first time.
 
     Raises UploadNotFoundError, UploadConcatError (not a partial upload), UploadExpiredError, PartialUnfinishedError,
-    PartialUsedError, and what `upload_create` raises.
+    PartialUsedError, TransferTakenDownError (also for one that a partial upload would leave), and what
+    `upload_create` raises.
     """
     left = free_bytes()
     with transaction.atomic():
@@ -137,6 +139,9 @@ def _named(uploads: Sequence[Upload]) -> dict[str, list[str]]:
 
 def _check_usable(partials: Sequence[Upload]) -> None:
     now = timezone.now()
+    # Behind the transfers' locks: nothing leaves one that staff took down.
+    if any(partial.of_transfer.taken_down_at is not None for partial in partials):
+        raise TransferTakenDownError
     if any(not partial.is_partial for partial in partials):
         raise UploadConcatError(_("Upload-Concat names an upload that is not a partial one."))
     if any(partial.expires_at < now or partial.of_transfer.expires_at < now for partial in partials):

@@ -2,11 +2,13 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.utils import timezone
 
+from apps.transfers.errors import TransferTakenDownError
 from apps.uploads.errors import (
     UploadExpiredError,
     UploadFinalError,
@@ -54,7 +56,8 @@ def upload_find(*, upload_id: uuid.UUID) -> Upload:
     upload = Upload.objects.select_related("transfer", "file__transfer").filter(pk=upload_id).first()
     if upload is None:
         raise UploadNotFoundError
-    now = timezone.now()
+    # While staff has it taken down its clock stands: restored, it goes on from where it is.
+    now = upload.of_transfer.taken_down_at or timezone.now()
     if upload.of_transfer.expires_at < now or (upload.waits and upload.expires_at < now):
         raise UploadExpiredError
     return upload
@@ -76,10 +79,11 @@ def upload_settle(*, upload_id: uuid.UUID, wait_seconds: float) -> Upload:
 def lease_take(*, upload_id: uuid.UUID, offset: int) -> Lease:
     """The lease on an upload that stands at `offset`. Asks a present holder to let go and waits for it.
 
-    Raises UploadNotFoundError, UploadExpiredError, UploadFinalError, UploadLockedError and UploadOffsetConflictError.
+    Raises UploadNotFoundError, UploadExpiredError, UploadFinalError, TransferTakenDownError, UploadLockedError and
+    UploadOffsetConflictError.
     """
     token, seconds = uuid.uuid4(), settings.LEASE_SECONDS
-    with _Wait(upload_id, settings.LEASE_WAIT_SECONDS) as wait:
+    with _Wait(upload_id, settings.LEASE_WAIT_SECONDS, check=_check_takes_bytes) as wait:
         while not (
             upload := Upload.objects.claim(upload_id, token, instance=settings.INSTANCE, seconds=seconds)
         ):
@@ -93,6 +97,13 @@ def lease_take(*, upload_id: uuid.UUID, offset: int) -> Lease:
     return Lease(upload, token)
 
 
+def _check_takes_bytes(upload: Upload) -> None:
+    if upload.of_transfer.taken_down_at is not None:
+        raise TransferTakenDownError
+    if upload.is_final:
+        raise UploadFinalError
+
+
 class _Wait:
     """One request's wait for a lease: ask the holder to let go, then look again when it says so, and now and then.
 
@@ -101,8 +112,11 @@ class _Wait:
     says nothing.
     """
 
-    def __init__(self, upload_id: uuid.UUID, seconds: float) -> None:
+    def __init__(
+        self, upload_id: uuid.UUID, seconds: float, check: Callable[[Upload], None] = lambda _: None
+    ) -> None:
         self._upload_id = upload_id
+        self._check = check
         self._deadline = time.monotonic() + seconds
         self._listener = ReleaseListener(upload_id)
 
@@ -114,10 +128,10 @@ class _Wait:
 
     def turn(self) -> None:
         """Return when it is time to try once more. Raises UploadLockedError when the time is over, and what
-        `upload_find` raises when that is why nobody gets the lease.
+        `upload_find` and the check raise when that is why nobody gets the lease.
         """
-        if not Upload.objects.ask_for(self._upload_id) and upload_find(upload_id=self._upload_id).is_final:
-            raise UploadFinalError
+        if not Upload.objects.ask_for(self._upload_id):
+            self._check(upload_find(upload_id=self._upload_id))
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise UploadLockedError(headers={"Retry-After": "1"})

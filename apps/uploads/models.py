@@ -38,8 +38,17 @@ FROM uploads_upload AS same LEFT JOIN transfers_file AS file ON file.id = same.f
 WHERE upload.id = %(id)s AND same.id = upload.id
   AND (upload.lease_token IS NULL OR upload.lease_until <= statement_timestamp())
   AND (upload.concat = '' OR upload.file_id IS NULL)
+  AND transfer.taken_down_at IS NULL
   AND transfer.expires_at >= %(now)s AND (upload.expires_at >= %(now)s OR upload."offset" >= upload.length)
 RETURNING upload.*
+"""
+# What staff took down takes no byte more, from a request that was under way neither: asked where the offset moves.
+_STANDS = """
+NOT EXISTS (
+    SELECT 1 FROM transfers_transfer AS transfer
+    WHERE transfer.taken_down_at IS NOT NULL AND transfer.id = coalesce(
+        upload.transfer_id, (SELECT file.transfer_id FROM transfers_file AS file WHERE file.id = upload.file_id))
+)
 """
 # Who waits for a lease listens here. NOTIFY makes all commits of the database take turns, so it is sent only when the
 # lease goes back and somebody has asked for it: `lease_wanted` stays as it was until the next claim, so that the row's
@@ -48,12 +57,13 @@ _TELL = """CASE WHEN awaited THEN pg_notify('upload_' || translate(id::text, '-'
 # make_interval is strict: without seconds it gives NULL, and so there is no lease afterwards.
 _ADVANCE = f"""
 WITH moved AS (
-    UPDATE uploads_upload
+    UPDATE uploads_upload AS upload
     SET "offset" = "offset" + %(size)s, expires_at = %(expires_at)s,
         lease_until = statement_timestamp() + make_interval(secs => %(seconds)s::float8),
         lease_token = CASE WHEN %(seconds)s::float8 IS NULL THEN NULL ELSE lease_token END
     WHERE id = %(id)s AND lease_token = %(token)s AND lease_until > statement_timestamp()
       AND "offset" = %(offset)s AND coalesce(length, reserved) >= %(offset)s::bigint + %(size)s::bigint
+      AND {_STANDS}
     RETURNING id, lease_wanted AND lease_token IS NULL AS awaited
 ), part AS (
     INSERT INTO uploads_part (upload_id, "offset", size, key)
@@ -119,7 +129,9 @@ class UploadQuerySet(models.QuerySet["Upload"]):
     def claim(
         self, upload_id: uuid.UUID, token: uuid.UUID, *, instance: str, seconds: float
     ) -> "Upload | None":
-        """Take the lease if it is free and the upload has not expired, and read the row: one conditional UPDATE."""
+        """Take the lease if it is free, the upload has not expired and its transfer is not taken down, and read the
+        row: one conditional UPDATE.
+        """
         taken = self.raw(
             _CLAIM,
             {
@@ -159,8 +171,8 @@ class UploadQuerySet(models.QuerySet["Upload"]):
     def advance(
         self, part: "Part", token: uuid.UUID, *, expires_at: datetime, lease_seconds: float | None
     ) -> bool:
-        """Record a durable part and move the offset over it, if the lease stands and nobody moved the offset before.
-        `lease_seconds` renews the lease, None gives it back.
+        """Record a durable part and move the offset over it, if the lease stands, nobody moved the offset before and
+        staff has not taken the transfer down. `lease_seconds` renews the lease, None gives it back.
         """
         moved = self._first(
             _ADVANCE,

@@ -12,6 +12,7 @@ from apps.common.errors import NotFoundError
 from apps.transfers.models import File, Transfer
 from apps.transfers.rules import FileState
 from apps.transfers.services import file_add, file_delete, transfer_delete
+from apps.transfers.tests.together import until_somebody_waits_for_a_lock
 from apps.uploads.models import Part, Upload
 
 DISCARD = "processing.discard"
@@ -78,7 +79,7 @@ class TestTransferDelete:
                     Upload.objects.filter(pk=upload.pk).update(offset=500)
                     Part.objects.create(upload=upload, offset=400, size=100, key="400-y")
                     holding.wait(10)
-                    _until_somebody_waits_for_a_lock()
+                    until_somebody_waits_for_a_lock()
             finally:
                 connection.close()
 
@@ -93,19 +94,6 @@ class TestTransferDelete:
             for done in [threads.submit(append), threads.submit(remove)]:
                 done.result(20)
         assert not any(model.objects.exists() for model in (Transfer, File, Upload, Part))
-
-
-def _until_somebody_waits_for_a_lock():
-    """Look at PostgreSQL's own list of waiting sessions, for at most ten seconds."""
-    deadline = timezone.now() + timedelta(seconds=10)
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    while timezone.now() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(waiting)
-            if cursor.fetchone()[0]:
-                return
-    raise AssertionError("nobody waited")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -68,6 +68,19 @@ def test_a_file_that_is_not_whole_yet_rings_no_doorbell(
     assert doorbell == []
 
 
+def test_a_body_that_has_arrived_whole_is_answered_as_such_though_another_request_waits(
+    make_upload: MakeUpload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.uploads.appending.LOOK_SECONDS", 0.0)
+    upload = make_upload(10)
+
+    def another_asks() -> None:
+        assert Upload.objects.ask_for(upload.pk)
+
+    appended = append(upload, Body(another_asks, b"hello"), announced=5)
+    assert (appended.offset, appended.lease_token) == (5, None)
+
+
 def test_many_small_appends_add_up(make_upload: MakeUpload) -> None:
     upload = make_upload(100)
     for offset in range(0, 100, 5):

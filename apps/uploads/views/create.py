@@ -9,6 +9,7 @@ from apps.common.links import absolute
 from apps.throttling.address import client_address
 from apps.throttling.blocking import block_check
 from apps.throttling.services import throttle_hit
+from apps.transfers.errors import TransferTakenDownError
 from apps.transfers.models import Transfer
 from apps.uploads import services
 from apps.uploads.errors import UploadConcatError, UploadError, UploadNotFoundError, UploadTooLongError
@@ -134,5 +135,5 @@ def first_bytes(request: HttpRequest, upload: Upload, checksum: Checksum | None 
                 source=source,
                 checksum=checksum,
             )
-    except (UploadError, *DATABASE_ERRORS):
+    except (UploadError, TransferTakenDownError, *DATABASE_ERRORS):
         return Upload.objects.filter(pk=upload.pk).first() or upload
