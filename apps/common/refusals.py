@@ -35,7 +35,12 @@ def refusal_for(exception: BaseException | None) -> SpillwayError | None:
 
 def refused(request: HttpRequest, refusal: SpillwayError) -> HttpResponse:
     """The response to a refusal, which is counted by its code and logged."""
+    refusal_note(refusal)
+    return error_response(request, refusal)
+
+
+def refusal_note(refusal: SpillwayError) -> None:
+    """Count and log a refusal that is answered by a page of its own: a form that says what is wrong with it."""
     REFUSALS.labels(refusal.code).inc()
     severity = logger.warning if refusal.status >= 500 else logger.info
     severity("refused", code=refusal.code, status=refusal.status, detail=str(refusal))
-    return error_response(request, refusal)

@@ -55,9 +55,11 @@ def request_check_open(*, request: FileRequest) -> None:
         raise RequestEndedError
 
 
-def request_answer(*, request: FileRequest, sender_name: str = "", message: str = "") -> tuple[Transfer, str]:
+def request_answer(
+    *, request: FileRequest, sender_name: str = "", message: str = "", hidden: bool = False
+) -> tuple[Transfer, str]:
     """A new transfer to whoever asked, and the sender's secret. Its owner's quota and the site's limits apply, and the
-    request is the permission to send. The owner is told when its files are there.
+    request is the permission to send. The owner is told when its files are there. `hidden` as for `transfer_create`.
 
     Raises RequestEndedError, InvalidTransferError and NotFoundError.
     """
@@ -71,7 +73,12 @@ def request_answer(*, request: FileRequest, sender_name: str = "", message: str 
             raise NotFoundError
         request_check_open(request=asked)
         transfer, secret = transfer_create(
-            owner=asked.owner, title=asked.title, message=message, request=asked, sender_name=sender_name
+            owner=asked.owner,
+            title=asked.title,
+            message=message,
+            request=asked,
+            sender_name=sender_name,
+            hidden=hidden,
         )
         if asked.owner.email:
             LinkMail.objects.create(transfer=transfer, address=asked.owner.email, kind=MailKind.RECEIVED)

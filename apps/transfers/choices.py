@@ -22,7 +22,10 @@ def checked_text(field: str, text: str, most: int) -> str:
     """The text, if it is short enough. Raises InvalidTransferError."""
     if len(text) > most:
         raise InvalidTransferError(
-            field, _("The {field} may have at most {most} characters."), field=field, most=most
+            field,
+            _("The {field} may have at most {most} characters."),
+            field=field.replace("_", " "),
+            most=most,
         )
     return text
 

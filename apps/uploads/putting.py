@@ -3,17 +3,15 @@
 It makes a transfer that is whole or not there: nobody could go on with half of one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import transaction
 
-from apps.accounts.models import User
 from apps.common.errors import DATABASE_ERRORS
 from apps.transfers.models import Transfer
-from apps.transfers.services import transfer_create, transfer_delete, transfer_reveal
+from apps.transfers.services import transfer_delete, transfer_reveal
 from apps.uploads.errors import PutBrokenError, UploadError, UploadInterruptedError
 from apps.uploads.models import Upload
 from apps.uploads.ports import ByteSource
@@ -32,16 +30,18 @@ class OfferedFile:
 
 
 def files_put(
-    *, owner: User | None, address: str, files: Sequence[OfferedFile], choices: dict[str, Any]
+    *, make: Callable[..., tuple[Transfer, str]], address: str, files: Sequence[OfferedFile]
 ) -> tuple[Transfer, str]:
-    """A transfer with these files, and the sender's secret. `choices` are those of `transfer_create`.
+    """A transfer with these files, and the sender's secret. `make` is `transfer_create`, or `request_answer`, with all
+    that was chosen.
 
-    The transfer is hidden until every byte is there. What a killed instance leaves behind expires in minutes.
-    Raises PutBrokenError, and what `transfer_create`, `upload_create` and `upload_append` raise.
+    The transfer is hidden until every byte is there. What a killed instance leaves behind expires in minutes; what
+    staff takes down meanwhile stays theirs. Raises PutBrokenError, and what `make`, `upload_create` and
+    `upload_append` raise.
     """
     check_reserve()
     with transaction.atomic():
-        transfer, secret = transfer_create(owner=owner, hidden=True, **choices)
+        transfer, secret = make(hidden=True)
         uploads = [_upload(transfer, file, address) for file in files]
     try:
         for upload, file in zip(uploads, files, strict=True):

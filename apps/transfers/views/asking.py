@@ -67,7 +67,7 @@ def _requests_page(request: HttpRequest, context: dict[str, Any]) -> HttpRespons
         {
             "request": each,
             "url": absolute(request, each.get_absolute_url()),
-            "state": "closed" if each.closed_at else "expired" if each.expires_at < now else "open",
+            "state": each.link_state(now).value,
         }
         for each in page.rows
     ]
@@ -125,14 +125,14 @@ def _open_request(request: HttpRequest, token: str) -> FileRequest:
 def answer_page(request: HttpRequest, token: str) -> HttpResponse:
     """What is asked for and by whom, and where to drop it."""
     found = _open_request(request, token)
-    context = {
-        "may_send": True,
-        "asked": found,
-        "asked_by": found.owner.get_full_name() or found.owner.get_username(),
-        "create_url": reverse("transfers:request_send", args=[found.token]),
-        **send_limits(),
-    }
-    return render(request, "transfers/request.html", context)
+    context = {"may_send": True, "create_url": reverse("transfers:request_send", args=[found.token])}
+    return render(request, "transfers/request.html", context | asked_context(found))
+
+
+def asked_context(asked: FileRequest) -> dict[str, Any]:
+    """What a guest's page shows of the request, and this site's limits."""
+    asked_by = asked.owner.get_full_name() or asked.owner.get_username()
+    return {"asked": asked, "asked_by": asked_by, **send_limits()}
 
 
 @require_POST
@@ -146,11 +146,20 @@ def answer(request: HttpRequest, token: str) -> HttpResponse:
     return _answer_checked(request, token) if request.COOKIES else _answer(request, token)
 
 
-def _answer(request: HttpRequest, token: str) -> HttpResponse:
+def request_to_answer(request: HttpRequest, token: str) -> FileRequest:
+    """The request behind a link, for whoever may send through it now.
+
+    Raises NotFoundError, RequestEndedError, SenderBlockedError and TooManyRequestsError.
+    """
     found, address = _open_request(request, token), client_address(request)
     # The request is the permission to send, but not for those whom staff has blocked.
     block_check(account_id=request.user.pk, address=address)
     throttle_hit(scope="transfer_create", key=address)
+    return found
+
+
+def _answer(request: HttpRequest, token: str) -> HttpResponse:
+    found = request_to_answer(request, token)
     transfer, secret = request_answer(request=found, **_said_by_guest(request))
     body = {
         "token": transfer.token,
@@ -164,7 +173,7 @@ def _answer(request: HttpRequest, token: str) -> HttpResponse:
 _answer_checked = csrf_protect(_answer)
 
 
-def _said_by_guest(request: HttpRequest) -> dict[str, str]:
+def _said_by_guest(request: HttpRequest) -> dict[str, Any]:
     """Raises UnsupportedMediaTypeError, BodyTooLargeError and InvalidTransferError: a guest chooses nothing else."""
     if request.content_type != "application/json":
         raise UnsupportedMediaTypeError

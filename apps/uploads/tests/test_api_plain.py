@@ -130,12 +130,34 @@ def test_a_choice_that_is_none_is_refused(http: Client, field: str, value: str) 
     refused(send(http, **{field: value}), 400, "")
 
 
-def test_a_form_over_the_limit_is_refused_before_it_is_read(
+def large() -> SimpleUploadedFile:
+    return file(content=b"x" * (1001 + multipart.FIELDS_BYTES))
+
+
+def test_a_form_over_the_limit_is_refused_and_nothing_of_its_files_is_kept(
     http: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.PLAIN_FORM_MAX_BYTES = 1000
-    monkeypatch.setattr(multipart, "_parse", lambda *_: pytest.fail("the body was read"))
-    refused(send(http, file(content=b"x" * (1001 + multipart.FIELDS_BYTES))), 413, "more than a form")
+    monkeypatch.setattr(multipart, "load_handler", lambda *_: pytest.fail("the file was kept"))
+    refused(send(http, large()), 413, "more than a form")
+
+
+def test_a_form_so_large_that_it_is_not_read_is_refused_with_a_page_that_says_so(
+    http: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.PLAIN_FORM_MAX_BYTES = 1000
+    monkeypatch.setattr(multipart, "REFUSED_BYTES", 1000)
+    response = send(http, large())
+    refused(response, 413, "more than a form")
+    assert "plain-title" not in response.content.decode()
+
+
+def test_a_form_over_the_limit_that_arrives_too_slowly_is_refused_for_its_size(
+    http: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.PLAIN_FORM_MAX_BYTES = 1000
+    monkeypatch.setattr(multipart, "REFUSED_SECONDS", 0.0)
+    refused(send(http, large()), 413, "more than a form")
 
 
 def test_a_form_of_unknown_length_is_refused(http: Client) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, cast
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import load_handler
+from django.core.files.uploadhandler import FileUploadHandler, SkipFile, load_handler
 from django.db import connection
 from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
@@ -32,6 +32,9 @@ FIELDS_BYTES = 2**16  # of a form besides its files: what a sender may choose, a
 FORM_SECONDS = (
     600.0  # a form that takes longer comes over a line on which a broken one could never be gone on with
 )
+# A form that is refused for its size is read for what else stands in it, so that it can be given back; no longer than
+# this, and no more of it.
+REFUSED_SECONDS, REFUSED_BYTES = 60.0, 2**30
 _POLL_SECONDS = 1.0
 # Files of a form lie in memory or in /tmp while it is read: never more than these at a time in one process.
 _forms = BoundedSemaphore(2)
@@ -60,8 +63,9 @@ def check_form(request: HttpRequest) -> None:
 
 
 @contextmanager
-def form_of(request: HttpRequest, *, field: str) -> Iterator[Form]:
+def form_of(request: HttpRequest, *, field: str, keeps_files: bool = True) -> Iterator[Form]:
     """The form in a request's body, with the files of its `field`; they are gone afterwards. `check_form` comes before.
+    Without `keeps_files` there are none: for a form that is refused for its size.
 
     No database connection is held meanwhile. Raises UploadsBusyError, FormBrokenError, InvalidInputError,
     BodyTooLargeError and StorageFullError.
@@ -72,7 +76,7 @@ def form_of(request: HttpRequest, *, field: str) -> Iterator[Form]:
     try:
         connection.close()
         with body_of(request) as source:
-            fields, files = _parse(request, _Whole(source, int(request.META["CONTENT_LENGTH"])))
+            fields, files = _parse(request, source, keeps_files)
         yield Form(fields, files.getlist(field))
     finally:
         for _field, some in files.lists():
@@ -82,9 +86,15 @@ def form_of(request: HttpRequest, *, field: str) -> Iterator[Form]:
 
 
 def _parse(
-    request: HttpRequest, body: "_Whole"
+    request: HttpRequest, source: ByteSource, keeps_files: bool
 ) -> "tuple[QueryDict, MultiValueDict[str, UploadedFile[Any]]]":
-    handlers = [load_handler(name, request) for name in settings.FILE_UPLOAD_HANDLERS]
+    length = int(request.META["CONTENT_LENGTH"])
+    handlers: list[FileUploadHandler] = [_NoFile()]
+    if keeps_files:
+        handlers = [load_handler(name, request) for name in settings.FILE_UPLOAD_HANDLERS]
+    elif length > REFUSED_BYTES:
+        raise FormBrokenError
+    body = _Whole(source, length, FORM_SECONDS if keeps_files else REFUSED_SECONDS)
     try:
         return MultiPartParser(request.META, cast(Any, body), handlers, "utf-8").parse()
     except RequestDataTooBig:
@@ -100,13 +110,26 @@ def _parse(
         body.drain()
 
 
+class _NoFile(FileUploadHandler):
+    """Keeps nothing of any file."""
+
+    def new_file(self, *about: Any, **more: Any) -> None:
+        raise SkipFile
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        raise NotImplementedError("every file is skipped")
+
+    def file_complete(self, file_size: int) -> None:
+        raise NotImplementedError("every file is skipped")
+
+
 class _Whole:
     """A file for Django's parser, which raises FormBrokenError rather than end before the announced length."""
 
-    def __init__(self, source: ByteSource, length: int) -> None:
+    def __init__(self, source: ByteSource, length: int, seconds: float) -> None:
         self._source = source
         self._left = length
-        self._until = time.monotonic() + FORM_SECONDS
+        self._until = time.monotonic() + seconds
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes, none at the end."""

@@ -3,6 +3,7 @@
 What is read on a terminal is one line of plain text, a refusal too (apps.common.responses).
 """
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +16,7 @@ from apps.common.links import absolute
 from apps.throttling.address import client_address
 from apps.throttling.services import throttle_hit
 from apps.transfers.errors import FileTooLargeError, InvalidTransferError
+from apps.transfers.services import transfer_create
 from apps.transfers.views.access import header_text
 from apps.uploads.body import discard_body
 from apps.uploads.errors import (
@@ -55,9 +57,8 @@ def _put(request: HttpRequest, name: str) -> HttpResponse:
     throttle_hit(scope="transfer_create", key=address)
     with body_of(request) as source:
         offered = OfferedFile(Metadata(name=name, type=media_type(request)), length, source)
-        transfer, secret = files_put(
-            owner=sender_of(request.user), address=address, files=[offered], choices=choices
-        )
+        make = partial(transfer_create, owner=sender_of(request.user), **choices)
+        transfer, secret = files_put(make=make, address=address, files=[offered])
     link = absolute(request, transfer.get_absolute_url())
     headers = {"Location": link, "Transfer-Secret": secret, "Cache-Control": "no-store"}
     return HttpResponse(f"{link}\n", status=201, content_type="text/plain; charset=utf-8", headers=headers)
