@@ -5,6 +5,7 @@ import json
 import pytest
 from django.test import Client
 
+from apps.throttling.blocking import block_create
 from apps.transfers.models import Transfer, secret_digest
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +44,21 @@ class TestPage:
         settings.SEND_POLICY = "signed-in"
         program.force_login(alice)
         assert program.get("/").context["may_send"]
+
+    def test_somebody_signed_in_who_may_not_send_is_told_why_instead_of_to_sign_in(
+        self, program, settings, alice
+    ):
+        settings.SEND_POLICY = "staff"
+        program.force_login(alice)
+        page = program.get("/").content.decode()
+        assert "You cannot send files here" in page
+        assert "Your account may not send files here." in page
+        assert "Sign in to send files" not in page
+
+    def test_a_blocked_account_is_told_so(self, program, alice):
+        block_create(account_id=alice.pk, shown="alice", reason="spam", by="ada")
+        program.force_login(alice)
+        assert "Sending from here has been blocked" in program.get("/").content.decode()
 
 
 class TestCreate:

@@ -228,6 +228,14 @@ class TestPassword:
             429,
         ]
 
+    def test_who_guesses_too_often_is_told_to_wait_on_the_same_page(self, bob, locked, settings):
+        settings.THROTTLES = {**settings.THROTTLES, "password": "1/minute"}
+        page = [self.enter(bob, locked, guess) for guess in ("a", "sesame")][-1]
+        assert 1 <= int(page["Retry-After"]) <= 60
+        assert page["Cache-Control"] == "no-store"
+        assert b"Wait a moment and try again." in page.content
+        assert b'name="password"' in page.content
+
     def test_a_program_sends_it_in_a_header(self, bob, locked):
         response = bob.get(locked.link, headers={**JSON, "Transfer-Password": "sesame"})
         assert response.status_code == 200

@@ -5,7 +5,8 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from apps.common.errors import NotFoundError, SpillwayError
+from apps.common.errors import NotFoundError, SpillwayError, TooManyRequestsError
+from apps.common.refusals import refusal_note
 from apps.common.responses import wants_json
 from apps.transfers.errors import (
     DownloadLimitReachedError,
@@ -43,13 +44,25 @@ def closed_page(request: HttpRequest, error: SpillwayError) -> HttpResponse:
 def password_page(
     request: HttpRequest,
     transfer: Transfer | SharedTransfer,
-    error: PasswordRequiredError | PasswordWrongError,
+    error: PasswordRequiredError | PasswordWrongError | TooManyRequestsError,
 ) -> HttpResponse:
-    """The page that asks for the password; raises the error again for programs."""
+    """The page that asks for the password, again after a try that was wrong or one too many; raises the error again
+    for programs.
+    """
     if wants_json(request):
         raise error
-    wrong = isinstance(error, PasswordWrongError)
-    # The page that a link opens is an answer, not a failure; a wrong password is one.
-    status = HTTPStatus.FORBIDDEN if wrong or request.path.startswith("/internal/") else HTTPStatus.OK
-    context = {"transfer": transfer, "error": error.text if wrong else ""}
-    return render(request, "transfers/password.html", context, status=status)
+    if isinstance(error, PasswordRequiredError):
+        # The page that a link opens is an answer, not a failure; a wrong password is one.
+        status = error.status if request.path.startswith("/internal/") else HTTPStatus.OK
+        return render(request, "transfers/password.html", {"transfer": transfer, "error": ""}, status=status)
+    refusal_note(error)
+    context = {"transfer": transfer, "error": _said(error)}
+    response = render(request, "transfers/password.html", context, status=error.status)
+    for name, value in error.headers.items():
+        response[name] = value
+    return response
+
+
+def _said(error: SpillwayError) -> str:
+    # Whom to ask for the password stands on the page already.
+    return f"{error.text} {error.what_to_do}" if isinstance(error, TooManyRequestsError) else error.text

@@ -9,7 +9,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.common.errors import SpillwayError
+from apps.common.errors import SpillwayError, TooManyRequestsError
 from apps.common.responses import wants_json
 from apps.throttling.address import client_address
 from apps.transfers.errors import PasswordRequiredError, PasswordWrongError
@@ -78,6 +78,6 @@ def password(request: HttpRequest, token: str) -> HttpResponse:
         try:
             given = request.POST.get("password", "")
             keep_grant(request, transfer, try_password(transfer, given, address=client_address(request)))
-        except PasswordWrongError as error:
+        except (PasswordWrongError, TooManyRequestsError) as error:
             return password_page(request, transfer, error)
     return HttpResponseRedirect(transfer.get_absolute_url(), status=303)

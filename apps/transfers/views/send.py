@@ -25,7 +25,7 @@ from apps.transfers.views.shapes import sender_choices
 @ensure_csrf_cookie
 def send_page(request: HttpRequest) -> HttpResponse:
     """The drop area, or for those who may not send the way to sign in."""
-    context = {"may_send": _may_send(request), **send_limits(), **_sender_offers(request)}
+    context = {**_may_send(request), **send_limits(), **_sender_offers(request)}
     return render(request, "transfers/send.html", context)
 
 
@@ -52,12 +52,15 @@ def _sender_offers(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _may_send(request: HttpRequest) -> bool:
+def _may_send(request: HttpRequest) -> dict[str, Any]:
+    """Whether, and the refusal of those whom signing in would not help."""
     try:
         sender_check(user=request.user)
-    except (SignInRequiredError, ForbiddenError):
-        return False
-    return True
+    except SignInRequiredError:
+        return {"may_send": False}
+    except ForbiddenError as refusal:
+        return {"may_send": False, "refusal": refusal}
+    return {"may_send": True}
 
 
 @require_POST
