@@ -13,14 +13,15 @@ from ninja.responses import NinjaJSONEncoder
 
 from apps.api.auth import TokenAuth
 from apps.api.errors import ApiInputError, first_reason
-from apps.api.operations import files, me, transfers
+from apps.api.operations import files, me, requests, transfers
 from apps.api.schemas import Error
 from apps.common.errors import InvalidInputError, NotFoundError
 from apps.transfers.errors import BodyTooLargeError
 
 DESCRIPTION = """\
-Create, list, read, change and delete transfers, with the rules, limits and refusals of the pages. Every request shows a
-token of your account page: `Authorization: Bearer sp_...`. Bytes are sent with tus to `/files/`, with the `secret` that
+Create, list, read, change and delete transfers, and ask others for files, with the rules, limits and refusals of the
+pages. Every request shows a token of your account page: `Authorization: Bearer sp_...`. Where GET is answered, HEAD is:
+the same status and headers, and no body. Bytes are sent with tus to `/files/`, with the `secret` that
 a new transfer's answer holds, and downloaded at each file's `url`.
 
 Decide by `error.code`: codes are stable, messages are for people. A 429 says in `Retry-After` how many seconds to wait;
@@ -35,7 +36,7 @@ api = NinjaAPI(
     openapi_url=None,
     urls_namespace="api",
 )
-for _router in (me.router, transfers.router, files.router):
+for _router in (me.router, transfers.router, files.router, requests.router):
     api.add_router("", _router)
 
 

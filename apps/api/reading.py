@@ -1,4 +1,4 @@
-"""Owns what the API asks the database: somebody's own transfers, and what their files add up to. Writes nothing."""
+"""Owns what the API asks the database: somebody's own transfers and requests, what files add up to. Writes nothing."""
 
 import uuid
 from collections import defaultdict
@@ -10,7 +10,7 @@ from django.db.models import Count, Q, Sum
 
 from apps.accounts.models import User
 from apps.common.errors import NotFoundError
-from apps.transfers.models import File, Transfer
+from apps.transfers.models import File, FileRequest, Transfer
 from apps.transfers.models.transfer import TransferQuerySet
 
 
@@ -39,13 +39,37 @@ def own_file(user: User, transfer_id: uuid.UUID, file_id: uuid.UUID) -> File:
     return found
 
 
-def own_page(user: User, *, after: tuple[datetime, uuid.UUID] | None, count: int) -> list[Transfer]:
-    """So many of somebody's transfers, the newest first, behind the one that `after` names. One index gives them."""
+After = tuple[datetime, uuid.UUID] | None  # of the last row of the page before
+
+
+def own_page(user: User, *, after: After, count: int, through: uuid.UUID | None = None) -> list[Transfer]:
+    """So many of somebody's transfers, the newest first, behind the one that `after` names; of one request if
+    `through` names it. One index gives them.
+    """
     found = _owned(user).order_by("-created_at", "-pk")
-    if after is not None:
-        moment, identity = after
-        found = found.filter(created_at__lte=moment).filter(Q(created_at__lt=moment) | Q(pk__lt=identity))
-    return list(found[:count])
+    if through is not None:
+        found = found.filter(request=through)
+    return list(found.filter(_behind(after))[:count])
+
+
+def own_request(user: User, request_id: uuid.UUID) -> FileRequest:
+    """One of somebody's own, with what `FileRequestQuerySet.of_owner` adds. Raises NotFoundError for any other."""
+    found = FileRequest.objects.of_owner(user).filter(pk=request_id).first()
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+def own_requests_page(user: User, *, after: After, count: int) -> list[FileRequest]:
+    """So many of somebody's requests, likewise."""
+    return list(FileRequest.objects.of_owner(user).filter(_behind(after))[:count])
+
+
+def _behind(after: After) -> Q:
+    if after is None:
+        return Q()
+    moment, identity = after
+    return Q(created_at__lte=moment) & (Q(created_at__lt=moment) | Q(pk__lt=identity))
 
 
 def _owned(user: User) -> TransferQuerySet:

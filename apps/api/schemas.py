@@ -39,6 +39,15 @@ class NewTransfer(Choices):
     )
 
 
+class NewRequest(_In):
+    """What is asked for, and for how long."""
+
+    title: StrictStr | None = Field(None, description="What you ask for; the title of what comes.")
+    message: StrictStr | None = Field(None, description="Shown below it.")
+    expires_days: StrictInt | None = Field(None, description="How long the link works.")
+    expires_at: AwareDatetime | None = Field(None, description="When it ends; goes before `expires_days`.")
+
+
 class Changes(Choices):
     """What to change. What is left out stays; null (or an empty password) takes the choice away."""
 
@@ -65,6 +74,8 @@ class TransferOut(Schema):
     created_at: datetime
     expires_at: datetime
     closed_at: datetime | None
+    request: UUID | None = Field(..., description="The request of yours through which others sent it.")
+    sender_name: str = Field(..., description="What they call themselves.")
 
 
 class MadeTransfer(TransferOut):
@@ -75,6 +86,27 @@ class MadeTransfer(TransferOut):
     )
     upload_url: str = Field(..., description="Where a tus client sends files to.")
     manage_url: str = Field(..., description="The sender's page, for a browser.")
+
+
+class RequestOut(Schema):
+    """A link through which others send you files."""
+
+    id: UUID = Field(..., description="What the API calls it; not the link's token.")
+    url: str = Field(..., description="The link to give to others.")
+    link: LinkState = Field(..., description="Whether files are taken, or why not.")
+    title: str
+    message: str
+    received: int = Field(..., description="How many transfers came through it.")
+    created_at: datetime
+    expires_at: datetime
+    closed_at: datetime | None
+
+
+class RequestPage(Schema):
+    """A page of a list, the newest first."""
+
+    requests: list[RequestOut]
+    next: str | None = Field(..., description="The `cursor` of the next page; null at the end.")
 
 
 class TransferPage(Schema):
@@ -185,8 +217,8 @@ class Error(Schema):
     error: ErrorBody
 
 
-def given(choices: Choices) -> dict[str, Any]:
-    """Keyword arguments for `transfer_create`: what was chosen, null meaning not."""
+def given(choices: Choices | NewRequest) -> dict[str, Any]:
+    """Keyword arguments for `transfer_create` or `request_create`: what was chosen, null meaning not."""
     return {
         name: value for name, value in choices.model_dump(exclude_unset=True).items() if value is not None
     }

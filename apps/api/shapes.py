@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.api.reading import FileSum
 from apps.common.links import absolute
-from apps.transfers.models import File, Transfer
+from apps.transfers.models import File, FileRequest, Transfer
 from apps.transfers.rules import transfer_state
 from apps.transfers.views.shapes import sender_file
 
@@ -31,6 +31,23 @@ def transfer_shape(request: HttpRequest, transfer: Transfer, files: FileSum) -> 
         "created_at": transfer.created_at,
         "expires_at": transfer.expires_at,
         "closed_at": transfer.closed_at,
+        "request": transfer.request_id,
+        "sender_name": transfer.sender_name,
+    }
+
+
+def request_shape(request: HttpRequest, asked: FileRequest) -> dict[str, Any]:
+    """A link that asks for files as schemas.RequestOut has it; `asked` comes from `of_owner`."""
+    return {
+        "id": asked.pk,
+        "url": absolute(request, asked.get_absolute_url()),
+        "link": asked.link_state(timezone.now()),
+        "title": asked.title,
+        "message": asked.message,
+        "received": asked.received,  # type: ignore[attr-defined]  # added by `of_owner`
+        "created_at": asked.created_at,
+        "expires_at": asked.expires_at,
+        "closed_at": asked.closed_at,
     }
 
 

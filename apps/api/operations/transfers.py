@@ -10,6 +10,7 @@ from apps.accounts.services import sender_check
 from apps.api.auth import user_of
 from apps.api.cursor import cursor_after, cursor_read
 from apps.api.documenting import refusals
+from apps.api.operations.paging import CURSOR, LIMIT
 from apps.api.reading import file_sums, own_page, own_transfer
 from apps.api.schemas import Changes, MadeTransfer, NewTransfer, TransferOut, TransferPage, changed, given
 from apps.api.shapes import made_shape, transfer_shape
@@ -21,11 +22,9 @@ from apps.transfers.models import Transfer
 from apps.transfers.services import transfer_create, transfer_delete
 
 router = Router(tags=["transfers"])
-PAGE_MAX = 100
 _OF_ONE = ("not_found", "transfer_expired", "transfer_taken_down")
 # The library's Query is a type and a function, which its stubs cannot say.
-_CURSOR: Any = Query("", description="Where to go on: what `next` of the page before said.")  # type: ignore[type-arg]  # generic in its types only
-_LIMIT: Any = Query(25, ge=1, le=PAGE_MAX, description="How many at most.")  # type: ignore[type-arg]  # generic in its types only
+_REQUEST: Any = Query(None, alias="request", description="Only what came through this request of yours.")  # type: ignore[type-arg]  # generic in its types only
 
 
 @router.post(
@@ -58,13 +57,14 @@ def create(request: HttpRequest, choices: NewTransfer) -> Status[dict[str, Any]]
 )
 def list_(
     request: HttpRequest,
-    cursor: str = _CURSOR,
-    limit: int = _LIMIT,
+    cursor: str = CURSOR,
+    limit: int = LIMIT,
+    request_id: uuid.UUID | None = _REQUEST,
 ) -> dict[str, Any]:
-    """Your transfers, the newest first."""
+    """Your transfers, the newest first: what you sent, and what others sent you through your requests."""
     after = cursor_read(cursor) if cursor else None
     # One more than asked for tells whether there is another page.
-    found = own_page(user_of(request), after=after, count=limit + 1)
+    found = own_page(user_of(request), after=after, count=limit + 1, through=request_id)
     page, sums = found[:limit], file_sums(found[:limit])
     return {
         "transfers": [transfer_shape(request, transfer, sums[transfer.pk]) for transfer in page],

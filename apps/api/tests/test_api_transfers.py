@@ -218,6 +218,8 @@ class TestRead:
             "created_at": moment(sent.transfer.created_at),
             "expires_at": moment(sent.transfer.expires_at),
             "closed_at": None,
+            "request": None,
+            "sender_name": "",
         }
 
     def test_an_expired_one_can_still_be_read(self, reader: Program, sent: Sent) -> None:

@@ -12,6 +12,7 @@ from openapi_spec_validator import validate
 from apps.api.api import openapi
 from apps.api.documenting import error_classes
 from apps.api.tests.program import Program, refusal
+from apps.transfers.asking import request_create
 from apps.transfers.tests.cast import Sent
 
 OPERATIONS = [
@@ -19,13 +20,18 @@ OPERATIONS = [
     for path, methods in openapi()["paths"].items()
     for method, operation in methods.items()
 ]
-BODIES: dict[str, Any] = {"transfer_create": {"title": "Plans"}, "transfer_change": {"title": "Better"}}
+BODIES: dict[str, Any] = {
+    "transfer_create": {"title": "Plans"},
+    "transfer_change": {"title": "Better"},
+    "request_create": {"title": "Photos"},
+}
 
 
 def ask(program: Program, method: str, path: str, operation_id: str, sent: Sent) -> Any:
-    """Each operation as its description says, on a transfer with one file."""
-    file = sent.add()
-    filled = path.format(transfer_id=sent.transfer.pk, file_id=file.pk).removeprefix("/api/v1")
+    """Each operation as its description says, on a transfer with one file and a request."""
+    file, asked = sent.add(), request_create(owner=program.user, title="Photos")
+    ids = {"transfer_id": sent.transfer.pk, "file_id": file.pk, "request_id": asked.pk}
+    filled = path.format(**ids).removeprefix("/api/v1")
     return program.ask(method, filled, BODIES.get(operation_id))
 
 
@@ -68,7 +74,8 @@ def test_every_operation_answers_as_described(
 def test_every_operation_refuses_without_a_token_as_described(
     client: Client, sent: Sent, operation_id: str, method: str, path: str, operation: dict[str, Any]
 ) -> None:
-    filled = path.format(transfer_id=sent.transfer.pk, file_id=sent.transfer.pk)
+    some = sent.transfer.pk
+    filled = path.format(transfer_id=some, file_id=some, request_id=some)
     response = getattr(client, method)(filled)
     assert refusal(response) == (401, "token_required")
     described = operation["responses"]["401"]["content"]["application/json"]
