@@ -1,5 +1,5 @@
 // Owns what the admin's own templates and widgets leave out for those who hear a page: which part is the main one, and what
-// parts that scroll by themselves, choosers and hints are called.
+// parts that scroll by themselves, choosers and hints are called; and for those who use keys, what can be pressed.
 const textOf = (element) => element?.textContent.trim();
 
 /** Before the script that makes them scroll. */
@@ -22,8 +22,22 @@ function nameWidgets() {
   for (const hint of document.querySelectorAll("span.help-tooltip[aria-label]")) hint.setAttribute("role", "img");
 }
 
+/** What looks like a button there is a link that leads nowhere: no key reaches it. */
+function makeButtons() {
+  for (const link of document.querySelectorAll("a:not([href])")) {
+    link.setAttribute("role", "button");
+    link.tabIndex = 0;
+    link.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      link.click();
+    });
+  }
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   nameParts();
+  makeButtons();
   new MutationObserver(nameWidgets).observe(document.body, { childList: true, subtree: true });
   nameWidgets();
 });

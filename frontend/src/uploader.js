@@ -98,7 +98,8 @@ export function localsOf(uppy) {
 function reasonInWords(file) {
   const said = file.response?.body?.xhr?.responseText;
   try {
-    return JSON.parse(said).error.message;
+    const { code, message } = JSON.parse(said).error;
+    return code === "quota_exceeded" ? `${message} ${gettext("Remove older transfers, or wait until they expire.")}` : message;
   } catch {
     const kept = sizeInWords(Number(file.progress.bytesUploaded) || 0);
     return interpolate(gettext("the connection was lost after %(kept)s"), { kept });

@@ -167,6 +167,19 @@ class NeverByHand(LookOnly):
         return False
 
 
+class SearchedWhole:
+    """For lists that are searched by how something begins: Django would look for each word by itself, and a name of two
+    words begins with only one of them.
+    """
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """As one phrase, which is what quotes make of it."""
+        words = search_term.strip().replace("\\", "\\\\").replace('"', '\\"')
+        return super().get_search_results(request, queryset, f'"{words}"' if words else "")  # type: ignore[misc,no-any-return]
+
+
 def ask(
     admin: Any, request: HttpRequest, *, title: Any, words: Any, fields: Sequence[dict[str, Any]], button: Any
 ) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import display
 
-from apps.console.admin.base import ConsoleAdmin, NeverByHand
+from apps.console.admin.base import ConsoleAdmin, NeverByHand, SearchedWhole
 from apps.console.auditing import audit_write
 from apps.console.models import Report
 from apps.console.reporting import reports_settle
@@ -140,7 +140,7 @@ class BlockForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no suc
 
 
 @admin.register(Block)
-class BlockAdmin(ConsoleAdmin):
+class BlockAdmin(SearchedWhole, ConsoleAdmin):
     """Who may not send. A block is lifted, never changed or deleted: the log stays true."""
 
     form = BlockForm

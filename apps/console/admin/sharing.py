@@ -8,14 +8,14 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from apps.console.admin.base import ConsoleAdmin, LookOnly, NeverByHand
+from apps.console.admin.base import ConsoleAdmin, LookOnly, NeverByHand, SearchedWhole
 from apps.console.searching import transfer_ids
 from apps.transfers.models import FileRequest, LinkMail
 from apps.transfers.rules import MailState
 
 
 @admin.register(FileRequest)
-class FileRequestAdmin(LookOnly, ConsoleAdmin):
+class FileRequestAdmin(SearchedWhole, LookOnly, ConsoleAdmin):
     """Links through which others send to their owner."""
 
     list_display = ("shown", "owner", "created_at", "expires_at", "closed_at")

@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.console.models import AuditEntry, Report
 from apps.console.reporting import report_create
 from apps.throttling.address import address_digest
+from apps.throttling.blocking import block_create
 from apps.throttling.models import Block
 from apps.transfers.rules import FileState
 from apps.transfers.tests.cast import Sent
@@ -127,3 +128,13 @@ def test_a_block_is_made_and_lifted_by_hand_and_both_are_in_the_log(ada: Client,
 def test_a_block_of_nobody_is_refused_in_words(ada: Client) -> None:
     page = ada.post("/admin/throttling/block/add/", {"account": "", "address": "", "reason": "spam"})
     assert "Name an account or an address, not both." in page.text
+
+
+@pytest.mark.parametrize("words", ["sender of “Hol", "  sender of ", 'sender of “Holiday” "x'])
+def test_blocks_are_found_by_how_their_whole_name_begins_however_many_words_that_has(
+    ada: Client, words: str
+) -> None:
+    block_create(digest="ab" * 32, shown='sender of “Holiday” "x"', reason="spam", by="ada")
+    block_create(digest="cd" * 32, shown="sender from elsewhere", reason="spam", by="ada")
+    page = ada.get("/admin/throttling/block/", {"q": words})
+    assert [block.shown for block in page.context["cl"].result_list] == ['sender of “Holiday” "x"']
