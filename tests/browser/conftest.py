@@ -122,3 +122,17 @@ def visitors(
     yield contexts
     for context in contexts.values():
         context.close()
+
+
+@pytest.fixture
+def operator(browser: Browser, fleet: Fleet, furnished: dict[str, str]) -> Iterator[Page]:
+    """The page of somebody who runs the site. Whatever it complains about in its console fails the test."""
+    context = browser.new_context(base_url=fleet.url, viewport={"width": 1280, "height": 900})
+    context.add_cookies([{"name": "spillway_session", "value": furnished["staff"], "url": fleet.url}])
+    complaints: list[str] = []
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(error.message))
+    yield page
+    context.close()
+    assert complaints == []
