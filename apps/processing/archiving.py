@@ -24,6 +24,7 @@ from apps.processing.metrics import ARCHIVES
 from apps.processing.models import Archive
 from apps.processing.owning import ClaimLostError
 from apps.processing.rules import ArchiveState
+from apps.transfers.discarding import discard_later
 from apps.transfers.models import File, Transfer
 from apps.transfers.rules import FileState, clean_name, disposition
 from apps.transfers.services import counted_once, downloads_count, link_check
@@ -276,8 +277,9 @@ def archives_expire(*, most: int = 200) -> int:
     count = 0
     for archive in Archive.objects.unused(since).order_by("used_at")[:most]:
         # Somebody may have asked for it in between.
-        if Archive.objects.unused(since).filter(pk=archive.pk).delete()[0]:
-            if archive.blob_key:
-                blob_store().discard_blob(archive.blob_key)
-            count += 1
+        with transaction.atomic():
+            if not Archive.objects.unused(since).filter(pk=archive.pk).delete()[0]:
+                continue
+            discard_later(blob_keys=[archive.blob_key] if archive.blob_key else [], upload_ids=[])
+        count += 1
     return count

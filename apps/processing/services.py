@@ -208,17 +208,25 @@ def bytes_discard(*, blob_keys: Sequence[str], upload_ids: Sequence[str]) -> Non
 
 
 def discards_sweep(*, most: int = 500, older_than_seconds: float = DISCARD_SECONDS) -> int:
-    """Remove bytes that were to go and of which no message came; returns how many runs of them.
+    """Remove bytes that were to go and of which no message came; returns how many runs of them went.
 
-    Two at once do no harm: removing twice is no error.
+    What the store would not let go of waits behind all others: it must not keep them. Two sweeps at once do no harm:
+    removing twice is no error.
     """
     since = timezone.now() - timedelta(seconds=older_than_seconds)
+    kept: list[int] = []
     waiting = list(Discard.objects.waiting_since(since)[:most])
-    bytes_discard(
-        blob_keys=[discard.blob_key for discard in waiting if discard.blob_key],
-        upload_ids=[str(discard.upload_id) for discard in waiting if discard.upload_id],
-    )
-    return len(waiting)
+    for discard in waiting:
+        try:
+            bytes_discard(
+                blob_keys=[discard.blob_key] if discard.blob_key else [],
+                upload_ids=[str(discard.upload_id)] if discard.upload_id else [],
+            )
+        except StoreError:
+            logger.warning("discard_failed", what=str(discard), exc_info=True)
+            kept.append(discard.pk)
+    Discard.objects.filter(pk__in=kept).update(created_at=timezone.now())
+    return len(waiting) - len(kept)
 
 
 def orphans_discard(*, older_than_seconds: float = ORPHAN_SECONDS) -> int:

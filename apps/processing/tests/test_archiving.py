@@ -211,6 +211,7 @@ class TestForgetting:
         late = timezone.now() - timedelta(seconds=settings.ARCHIVE_KEEP_SECONDS + 1)
         Archive.objects.update(used_at=late)
         assert archiving.archives_expire() == 1
+        services.discards_sweep(older_than_seconds=-1)
         assert not path_of(store_root, archive).exists()
         assert not Archive.objects.exists()
 

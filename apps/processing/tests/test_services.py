@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from apps.processing import services
 from apps.processing.rules import MOST_ATTEMPTS
-from apps.transfers.models import File, Transfer, secret_digest
+from apps.transfers.models import File, Transfer
 from apps.transfers.rules import FileState
 from apps.uploads.models import Part, Upload
 from apps.uploads.ports import StoreError
@@ -27,36 +27,6 @@ from apps.uploads.stores.filesystem import FileWriter
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Arrive = Callable[..., File]
-
-
-@pytest.fixture
-def transfer(store_root: Path) -> Transfer:
-    return Transfer.objects.create(
-        secret_digest=secret_digest("x"), expires_at=timezone.now() + timedelta(days=1)
-    )
-
-
-@pytest.fixture
-def arrive(transfer: Transfer) -> Arrive:
-    """A file that has arrived whole, in these parts."""
-
-    def make(*parts: bytes, **fields: object) -> File:
-        size = sum(map(len, parts))
-        values = {"name": "a.bin", "state": FileState.PROCESSING} | fields
-        file = File.objects.create(transfer=transfer, size=size, **values)
-        upload = Upload.objects.create(
-            file=file, length=size, offset=size, expires_at=timezone.now() + timedelta(days=1)
-        )
-        offset = 0
-        for data in parts:
-            writer = blob_store().open_part(upload.pk, f"{offset}-x")
-            writer.write(data)
-            writer.commit()
-            Part.objects.create(upload=upload, offset=offset, size=len(data), key=f"{offset}-x")
-            offset += len(data)
-        return file
-
-    return make
 
 
 def blob(file: File) -> bytes:
@@ -251,13 +221,6 @@ def test_a_claimed_file_is_left_alone(arrive: Arrive) -> None:
     file = arrive(b"hello")
     assert services.file_claim(file_id=file.pk) is not None
     assert services.file_claim(file_id=file.pk) is None
-
-
-@pytest.fixture
-def doorbell(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[object, ...]]]:
-    rung: list[tuple[str, tuple[object, ...]]] = []
-    monkeypatch.setattr("apps.common.enqueue._send", lambda name, args: rung.append((name, args)))
-    return rung
 
 
 def test_the_sweep_rings_for_files_nobody_owns(arrive: Arrive, doorbell: list[object]) -> None:
