@@ -19,7 +19,7 @@ class _CountedCode:
     def clean_code(self) -> str:
         """The code, if it is right. Raises TooManyRequestsError before it is looked at."""
         throttle_hit(scope="sign_in_name", key=f"second factor of {self.user.pk}")  # type: ignore[attr-defined]  # of the form that it is mixed into
-        return str(super().clean_code())  # type: ignore[misc]
+        return str(super().clean_code())  # type: ignore[misc]  # of the form that it is mixed into
 
 
 class SecondFactorForm(_CountedCode, AuthenticateForm):

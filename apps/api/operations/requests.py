@@ -7,9 +7,8 @@ from django.http import HttpRequest
 from ninja import Router, Status
 
 from apps.api.auth import user_of
-from apps.api.cursor import cursor_after, cursor_read
 from apps.api.documenting import refusals
-from apps.api.operations.paging import CURSOR, LIMIT
+from apps.api.operations.paging import CURSOR, LIMIT, page_of
 from apps.api.reading import own_request, own_requests_page
 from apps.api.schemas import NewRequest, RequestOut, RequestPage, given
 from apps.api.shapes import request_shape
@@ -44,14 +43,11 @@ def create(request: HttpRequest, choices: NewRequest) -> Status[dict[str, Any]]:
 )
 def list_(request: HttpRequest, cursor: str = CURSOR, limit: int = LIMIT) -> dict[str, Any]:
     """Your links that ask for files, the newest first, closed and expired ones too."""
-    after = cursor_read(cursor) if cursor else None
-    # One more than asked for tells whether there is another page.
-    found = own_requests_page(user_of(request), after=after, count=limit + 1)
-    page = found[:limit]
-    return {
-        "requests": [request_shape(request, asked) for asked in page],
-        "next": cursor_after(page[-1].created_at, page[-1].pk) if len(found) > limit else None,
-    }
+    user = user_of(request)
+    page, following = page_of(
+        lambda after, count: own_requests_page(user, after=after, count=count), cursor, limit
+    )
+    return {"requests": [request_shape(request, asked) for asked in page], "next": following}
 
 
 @router.get(

@@ -4,13 +4,12 @@ import uuid
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Query, Router, Status
+from ninja import Router, Status
 
 from apps.accounts.services import sender_check
 from apps.api.auth import user_of
-from apps.api.cursor import cursor_after, cursor_read
 from apps.api.documenting import refusals
-from apps.api.operations.paging import CURSOR, LIMIT
+from apps.api.operations.paging import CURSOR, LIMIT, REQUEST, page_of
 from apps.api.reading import file_sums, own_page, own_transfer
 from apps.api.schemas import Changes, MadeTransfer, NewTransfer, TransferOut, TransferPage, changed, given
 from apps.api.shapes import made_shape, transfer_shape
@@ -23,8 +22,6 @@ from apps.transfers.services import transfer_create, transfer_delete
 
 router = Router(tags=["transfers"])
 _OF_ONE = ("not_found", "transfer_expired", "transfer_taken_down")
-# The library's Query is a type and a function, which its stubs cannot say.
-_REQUEST: Any = Query(None, alias="request", description="Only what came through this request of yours.")  # type: ignore[type-arg]  # generic in its types only
 
 
 @router.post(
@@ -59,16 +56,17 @@ def list_(
     request: HttpRequest,
     cursor: str = CURSOR,
     limit: int = LIMIT,
-    request_id: uuid.UUID | None = _REQUEST,
+    request_id: uuid.UUID | None = REQUEST,
 ) -> dict[str, Any]:
     """Your transfers, the newest first: what you sent, and what others sent you through your requests."""
-    after = cursor_read(cursor) if cursor else None
-    # One more than asked for tells whether there is another page.
-    found = own_page(user_of(request), after=after, count=limit + 1, through=request_id)
-    page, sums = found[:limit], file_sums(found[:limit])
+    user = user_of(request)
+    page, following = page_of(
+        lambda after, count: own_page(user, after=after, count=count, through=request_id), cursor, limit
+    )
+    sums = file_sums(page)
     return {
         "transfers": [transfer_shape(request, transfer, sums[transfer.pk]) for transfer in page],
-        "next": cursor_after(page[-1].created_at, page[-1].pk) if len(found) > limit else None,
+        "next": following,
     }
 
 

@@ -63,12 +63,12 @@ class Audited:
         before = {name: form.initial.get(name) for name in changed}
         after = {name: form.cleaned_data.get(name) for name in changed}
         request._console_change = (before, after)  # type: ignore[attr-defined]  # of the admin that it is mixed into
-        return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
+        return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]  # of the admin that it is mixed into
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Django's own log, and ours."""
         self._audit(request, obj, "added")
-        return super().log_addition(request, obj, message)  # type: ignore[misc]
+        return super().log_addition(request, obj, message)  # type: ignore[misc]  # likewise
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Django's own log, and ours; a form that changed nothing is not an action."""
