@@ -4,7 +4,7 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,8 +27,8 @@ def failing(s3_store: Any, object_store: dict[str, str]) -> Iterator[FailingS3]:
 
 
 @pytest.fixture
-def store(s3_store: Any, failing: FailingS3, settings: Any) -> Any:
-    """The store behind the proxy, with the patience of a web instance's request, only shorter."""
+def store_asked(s3_store: Any, failing: FailingS3, settings: Any) -> Callable[[float, float], Any]:
+    """The store behind the proxy, asked with this patience: seconds for an answer, seconds of asking again."""
     from apps.uploads.stores.s3 import S3Store
     from apps.uploads.stores.s3_client import Access, Asker, Patience
 
@@ -40,7 +40,19 @@ def store(s3_store: Any, failing: FailingS3, settings: Any) -> Any:
         settings.S3_ACCESS_KEY,
         settings.S3_SECRET_KEY,
     )
-    return S3Store(Asker(access, Patience(answer_seconds=1.0, retry_seconds=1.5)), prefix=settings.S3_PREFIX)
+    return lambda answer, retry: S3Store(Asker(access, Patience(answer, retry)), prefix=settings.S3_PREFIX)
+
+
+@pytest.fixture
+def store(store_asked: Callable[[float, float], Any]) -> Any:
+    """One that is given up as soon as by a web instance's request, and sooner."""
+    return store_asked(5.0, 1.5)
+
+
+@pytest.fixture
+def patient_store(store_asked: Callable[[float, float], Any]) -> Any:
+    """One that gets as long as a slow machine needs: what fails a few times must come right."""
+    return store_asked(15.0, 60.0)
 
 
 def keep(*, now: bool = False) -> None:
@@ -64,21 +76,24 @@ def read(store: Any, part: PartRef) -> bytes:
 @pytest.mark.parametrize("kind", ["refused", "cut", "lost"])
 @pytest.mark.parametrize("size", [100, 12 * MIB], ids=["small", "large"])
 def test_a_part_is_stored_all_the_same_when_each_question_fails_twice(
-    store: Any, failing: FailingS3, kind: str, size: int
+    patient_store: Any, failing: FailingS3, kind: str, size: int
 ) -> None:
     data = os.urandom(size)
     failing.fail(kind, "PUT", times=2)
     failing.fail(kind, "POST", "uploads", times=1)
     failing.fail(kind, "POST", "uploadId", times=2)
-    assert read(store, put_part(store, data)) == data
+    assert read(patient_store, put_part(patient_store, data)) == data
     assert failing.count("PUT") >= 3
 
 
-def test_an_answer_that_takes_too_long_is_not_waited_for(store: Any, failing: FailingS3) -> None:
-    failing.fail("slow", "PUT", seconds=4)
+def test_an_answer_that_takes_too_long_is_not_waited_for(
+    store_asked: Callable[[float, float], Any], failing: FailingS3
+) -> None:
+    store = store_asked(1.0, 60.0)
+    failing.fail("slow", "PUT", seconds=30)
     began = time.monotonic()
     part = put_part(store, b"hello")
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
     assert read(store, part) == b"hello"
 
 
@@ -138,13 +153,15 @@ def test_a_look_at_a_store_that_hangs_ends_soon(store: Any, failing: FailingS3) 
     assert failing.count("HEAD") == 1
 
 
-def test_reading_goes_on_where_the_answer_broke(store: Any, s3_store: Any, failing: FailingS3) -> None:
+def test_reading_goes_on_where_the_answer_broke(
+    patient_store: Any, s3_store: Any, failing: FailingS3
+) -> None:
     data = os.urandom(5 * MIB)
     part = put_part(s3_store, data)
     failing.fail("torn", "GET", count=3 * MIB + 5)
     failing.fail("torn", "GET", count=1)
     failing.fail("refused", "GET")
-    assert read(store, part) == data
+    assert read(patient_store, part) == data
     assert failing.count("GET") == 4
 
 
@@ -167,13 +184,13 @@ def parts_of(store: Any, *sizes: int) -> tuple[list[PartRef], str]:
 
 @pytest.mark.parametrize("kind", ["refused", "cut", "lost"])
 def test_an_assembly_comes_right_through_failures(
-    store: Any, s3_store: Any, failing: FailingS3, kind: str
+    patient_store: Any, s3_store: Any, failing: FailingS3, kind: str
 ) -> None:
     refs, sha256 = parts_of(s3_store, 6 * MIB, 10, 7 * MIB)
     for method in ("GET", "PUT", "POST"):
         failing.fail(kind, method, times=2)
     failing.fail(kind, "POST", "uploadId")
-    assert store.assemble(refs, KEY, keep=keep) == sha256
+    assert patient_store.assemble(refs, KEY, keep=keep) == sha256
     assert hashlib.sha256(s3_store.read_head(KEY, 20 * MIB)).hexdigest() == sha256
     assert failing.count("PUT", "partNumber") > 2
 
