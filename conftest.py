@@ -32,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell that starts us in the background has it ignored, and so would all that the tests start and interrupt.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    is_worker = hasattr(config, "workerinput")
+    if config.getoption("numprocesses", None) and not is_worker:
+        return  # whoever hands tests out to others runs none, and each of those has servers of its own
     if config.option.collectonly:
         os.environ.setdefault("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
         os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
@@ -41,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("store", "static"):
         (folder / name).mkdir()
     os.environ.update(_ENVIRONMENT, STORE_ROOT=str(folder / "store"), STATIC_ROOT=str(folder / "static"))
-    if "DATABASE_URL" not in os.environ or "REDIS_URL" not in os.environ:
+    if is_worker or "DATABASE_URL" not in os.environ or "REDIS_URL" not in os.environ:
         from deploy.fleet.platforms.embedded.servers import services_running
 
         os.environ.update(

@@ -1,5 +1,6 @@
 """What can be typed, and how mistakes are answered."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,18 @@ def test_pytest_alone_can_be_asked_for() -> None:
     steps = test_command.steps(["--only-pytest", "-x"])
     assert [step.name for step in steps] == ["pytest"]
     assert steps[0].argv[-1] == "-x"
+
+
+def test_all_tests_are_run_in_two_steps_which_leave_none_out() -> None:
+    alongside, alone = test_command.steps(["--only-pytest", "--docker", "-v", "--session-timeout=4500"])
+    folders = {
+        argument for step in (alongside, alone) for argument in step.argv if (ROOT / argument).is_dir()
+    }
+    configured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    assert folders == set(configured["testpaths"])
+    assert "-n" in alongside.argv
+    assert "-n" not in alone.argv
+    assert {"--docker", "--session-timeout=4500"} <= {*alongside.argv} & {*alone.argv}
 
 
 def test_the_last_line_names_what_failed() -> None:

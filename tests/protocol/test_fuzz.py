@@ -20,7 +20,7 @@ from tests.protocol.wire import CHUNK_TYPE, Answer, ask
 
 pytestmark = pytest.mark.e2e
 
-REQUESTS = int(os.environ.get("SPILLWAY_FUZZ_REQUESTS", "20000"))
+REQUESTS = int(os.environ.get("SPILLWAY_FUZZ_REQUESTS", "8000"))
 SEED = int(os.environ.get("SPILLWAY_FUZZ_SEED", "1"))
 # Connections: straight to the instances, and through the proxy.
 _STRAIGHT, _PROXIED = 6, 2

@@ -237,7 +237,9 @@ def test_a_chunk_longer_than_what_is_left_is_refused(tus: Tus) -> None:
     assert (response.status_code, code_of(response)) == (413, "upload_too_long")
 
 
-@pytest.mark.parametrize("path", [f"/files/{uuid.uuid4()}", "/files/nonsense", "/files/../admin/"])
+@pytest.mark.parametrize(
+    "path", ["/files/0e2f4a9c-5b1d-4c3e-9a77-3f6d2b8c1e50", "/files/nonsense", "/files/../admin/"]
+)
 @pytest.mark.parametrize("method", ["HEAD", "PATCH", "DELETE"])
 def test_an_unknown_upload_is_not_found(tus: Tus, method: str, path: str) -> None:
     body = b"x" if method == "PATCH" else b""

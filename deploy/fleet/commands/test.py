@@ -1,6 +1,7 @@
 """`spillway test`: every check in its order - linters, the front end's tests, pytest - and one summary line."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,13 @@ from pathlib import Path
 from deploy.fleet.checkout import ROOT
 
 ONLY_PYTEST = "--only-pytest"
+# Tests that have all they need to themselves run beside each other, each process with servers of its own; what looks at
+# a fleet, a browser or an engine has the machine to itself.
+_ALONGSIDE = ("apps", "deploy", "project")
+_PROCESSES = ("-n", "logical", "--maxprocesses=4", "--dist=loadfile")
+_BY_THEMSELVES = ("tests",)
+# With these, and only these, all tests run.
+_OF_ALL = re.compile(r"-[vq]+|--fast|--docker|--(durations|session-timeout|tb|color)=.*")
 # Where tests look for the browser; without it, what Playwright itself installed is used.
 CHROMIUM_VARIABLE = "SPILLWAY_CHROMIUM"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -50,8 +58,19 @@ def run(options: Namespace, rest: list[str]) -> int:
 def steps(arguments: Sequence[str]) -> list[Step]:
     """What to run; `--only-pytest` leaves the linters out, everything else is pytest's."""
     given = [argument for argument in arguments if argument != ONLY_PYTEST]
-    tests = Step("pytest", _module("pytest", *given), browser_environment(os.environ))
-    return [tests] if ONLY_PYTEST in arguments else [*_linters(), *_frontend(), tests]
+    tests = _pytest(given)
+    return tests if ONLY_PYTEST in arguments else [*_linters(), *_frontend(), *tests]
+
+
+def _pytest(given: Sequence[str]) -> list[Step]:
+    """All tests in two steps; a choice of them, or anything else that is asked for, as pytest is told it."""
+    env = browser_environment(os.environ)
+    if not all(_OF_ALL.fullmatch(argument) for argument in given):
+        return [Step("pytest", _module("pytest", *given), env)]
+    return [
+        Step("pytest side by side", _module("pytest", *_PROCESSES, *given, *_ALONGSIDE), env),
+        Step("pytest", _module("pytest", *given, *_BY_THEMSELVES), env),
+    ]
 
 
 def _linters() -> list[Step]:
