@@ -68,6 +68,13 @@ def make_upload(transfer: "Transfer") -> Callable[..., "Upload"]:
     return make
 
 
+def append(upload: "Upload", body: Body, offset: int = 0, announced: int | None = None) -> "Upload":
+    """What the upload is after this body was appended to it."""
+    from apps.uploads.services import upload_append
+
+    return upload_append(upload_id=upload.pk, offset=offset, announced=announced, source=body)
+
+
 def staged(upload_id: uuid.UUID) -> bytes:
     """The durable bytes of an upload, as a worker would read them."""
     from apps.uploads.models import Part
