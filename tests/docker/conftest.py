@@ -17,9 +17,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.docker)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_project() -> Iterator[Project]:
-    """Three instances and all they need, from an image built for this session."""
+    """Three instances and all they need, from an image built for these tests."""
     if why := engine_missing():
         pytest.skip(f"no Docker engine: {why}")
     made = Project()

@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -147,3 +150,28 @@ class Fleet:
     def redis(self) -> redis.Redis:
         """The fleet's own Redis, the database of sessions, cache and throttles."""
         return redis.Redis.from_url(self.environment["REDIS_URL"])
+
+
+@contextmanager
+def fleet_running(
+    *, web: int = 3, settings: Mapping[str, str] | None = None, options: Sequence[str] = ()
+) -> Iterator[Fleet]:
+    """A fleet in a folder of its own, of which nothing is left after the block."""
+    with data_folder() as data:
+        fleet = Fleet(data, web=web, settings=settings, options=options)
+        try:
+            fleet.up()
+            yield fleet
+        finally:
+            fleet.run("down", check=False)
+
+
+@contextmanager
+def data_folder() -> Iterator[Path]:
+    """Where a fleet may keep its data until the block ends. PostgreSQL runs as another user when tests run as root."""
+    folder = Path(tempfile.mkdtemp(prefix="spillway-fleet-"))
+    folder.chmod(0o755)
+    try:
+        yield folder / "data"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

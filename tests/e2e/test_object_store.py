@@ -1,7 +1,5 @@
 """A fleet whose files lie in an object store of its own: `up --store s3`."""
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,34 +9,17 @@ import pytest
 import requests
 
 from tests.e2e.clients import Sending, download, random_file, sha256_of, upload, wait_ready
-from tests.e2e.fleet import Fleet, wait_until
+from tests.e2e.fleet import Fleet, fleet_running, wait_until
 
 MIB = 2**20
 NAME = "naïve “plan”.bin"
 
 
-class ObjectStoreFleet(Fleet):
-    """Two instances and an object store."""
-
-    def up(self) -> None:
-        self.run("up", "--web", str(self.web), "--port", str(self.port), "--store", "s3", "--detach")
-
-    def up_again(self) -> None:
-        """As people do it: without saying once more what the fleet knows."""
-        self.run("up", "--port", str(self.port), "--detach")
-
-
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[ObjectStoreFleet]:
-    folder = Path(tempfile.mkdtemp(prefix="spillway-e2e-s3-"))
-    folder.chmod(0o755)
-    fleet = ObjectStoreFleet(folder / "data", web=2)
-    try:
-        fleet.up()
-        yield fleet
-    finally:
-        fleet.run("down", check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+def fleet() -> Iterator[Fleet]:
+    """Two instances and an object store."""
+    with fleet_running(web=2, options=("--store", "s3")) as made:
+        yield made
 
 
 def sent_through_a_kill(fleet: Fleet, path: Path, size: int, *victims: str) -> str:
@@ -60,7 +41,7 @@ def sent_through_a_kill(fleet: Fleet, path: Path, size: int, *victims: str) -> s
 
 
 def test_an_upload_survives_its_instance_and_its_object_store_and_comes_back_whole(
-    fleet: ObjectStoreFleet, tmp_path: Path
+    fleet: Fleet, tmp_path: Path
 ) -> None:
     path = tmp_path / "big.bin"
     size = 80 * MIB + 7
@@ -80,7 +61,7 @@ def test_an_upload_survives_its_instance_and_its_object_store_and_comes_back_who
     wait_until(fleet.ready, 40, "all instances ready again")
 
 
-def test_a_range_and_the_headers_alone_come_from_the_object_store_too(fleet: ObjectStoreFleet) -> None:
+def test_a_range_and_the_headers_alone_come_from_the_object_store_too(fleet: Fleet) -> None:
     url, _ = upload(fleet.url, b"hello world", name="a.txt")
     file = wait_ready(url)[0]
     part = download(file, Range="bytes=6-")
@@ -90,19 +71,20 @@ def test_a_range_and_the_headers_alone_come_from_the_object_store_too(fleet: Obj
     assert head.headers["Content-Type"] == "text/plain"
 
 
-def test_a_fleet_keeps_its_store_and_its_files_when_it_is_started_again(fleet: ObjectStoreFleet) -> None:
+def test_a_fleet_keeps_its_store_and_its_files_when_it_is_started_again(fleet: Fleet) -> None:
     url, _ = upload(fleet.url, b"hello world", name="a.txt")
     file = wait_ready(url)[0]
     fleet.down()
     refused = fleet.run("up", "--store", "filesystem", "--port", str(fleet.port), "--detach", check=False)
     assert refused.returncode != 0
     assert "in its store 's3'" in refused.stderr
-    fleet.up_again()
+    # As people do it: without saying once more what the fleet knows.
+    fleet.run("up", "--port", str(fleet.port), "--detach")
     assert fleet.unit("s3")["state"] == "ready"
     assert download(file).content == b"hello world"
 
 
-def test_nothing_of_the_object_store_but_what_was_signed_can_be_reached(fleet: ObjectStoreFleet) -> None:
+def test_nothing_of_the_object_store_but_what_was_signed_can_be_reached(fleet: Fleet) -> None:
     url, _ = upload(fleet.url, b"hello world", name="a.txt")
     signed = requests.get(wait_ready(url)[0]["url"], allow_redirects=False, timeout=10).headers["Location"]
     plain, _, query = signed.partition("?")
@@ -120,7 +102,7 @@ def test_nothing_of_the_object_store_but_what_was_signed_can_be_reached(fleet: O
     assert requests.get(signed, timeout=10).content == b"hello world"
 
 
-def test_a_session_cookie_does_not_reach_the_object_store(fleet: ObjectStoreFleet) -> None:
+def test_a_session_cookie_does_not_reach_the_object_store(fleet: Fleet) -> None:
     """Nor does an Authorization header, which would be a second signature and so a refusal."""
     url, _ = upload(fleet.url, b"hello world", name="a.txt")
     signed = requests.get(wait_ready(url)[0]["url"], allow_redirects=False, timeout=10).headers["Location"]

@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +16,7 @@ import requests
 from deploy.fleet.platforms.embedded.data_folder import DataFolder
 from deploy.fleet.platforms.embedded.releases import code_of
 from tests.e2e.clients import upload
-from tests.e2e.fleet import Fleet, wait_until
+from tests.e2e.fleet import Fleet, fleet_running, wait_until
 from tests.e2e.load import Load
 
 _LIMIT_SECONDS = 300.0
@@ -26,15 +25,8 @@ _LIMIT_SECONDS = 300.0
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
     """Two instances of this module's own: they change their names in the course of it."""
-    folder = Path(tempfile.mkdtemp(prefix="spillway-rollouts-"))
-    folder.chmod(0o755)
-    made = Fleet(folder / "data", web=2)
-    try:
-        made.up()
+    with fleet_running(web=2) as made:
         yield made
-    finally:
-        made.run("down", check=False)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def releases(fleet: Fleet) -> list[str]:

@@ -19,7 +19,7 @@ from deploy.fleet.platforms.compose.fleet import ComposeFleet
 from deploy.fleet.platforms.embedded.data_folder import DataFolder
 from deploy.fleet.platforms.embedded.releases import code_of
 from tests.docker.project import Project
-from tests.e2e.fleet import CHECKOUT, Fleet, wait_until
+from tests.e2e.fleet import CHECKOUT, Fleet, data_folder, wait_until
 
 Kind = Literal["good", "crashing", "never-ready", "failing"]
 READY_SECONDS = 120.0
@@ -257,15 +257,13 @@ def _dockerfile(image: str, release: str, file: Path) -> str:
 @contextmanager
 def embedded_site(*, web: int = 3) -> Iterator[EmbeddedSite]:
     """One in a folder of its own, of which nothing is left afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="spillway-load-"))
-    folder.chmod(0o755)
-    site = EmbeddedSite(folder / "data", web=web)
-    try:
-        site.fleet.up()
-        yield site
-    finally:
-        site.fleet.run("down", check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+    with data_folder() as data:
+        site = EmbeddedSite(data, web=web)
+        try:
+            site.fleet.up()
+            yield site
+        finally:
+            site.fleet.run("down", check=False)
 
 
 @contextmanager

@@ -1,17 +1,14 @@
 """Owns the site that random requests are sent to: a fleet of its own with two instances, its clock in our hands."""
 
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from tests.e2e.fleet import CHECKOUT, Fleet, wait_until
+from tests.e2e.fleet import CHECKOUT, Fleet, fleet_running, wait_until
 
 # Stores under which the protocol must hold, and what `spillway up` is told for each.
 STORES: dict[str, tuple[str, ...]] = {"filesystem": (), "s3": ("--store", "s3")}
@@ -78,11 +75,7 @@ class Site:
 @contextmanager
 def site_running(store: str) -> Iterator[Site]:
     """A site on that store, until the block ends."""
-    folder = Path(tempfile.mkdtemp(prefix="spillway-protocol-"))
-    folder.chmod(0o755)  # PostgreSQL runs as another user when the tests run as root
-    fleet = Fleet(folder / "data", web=2, settings=_SETTINGS, options=STORES[store])
-    try:
-        fleet.up()
+    with fleet_running(web=2, settings=_SETTINGS, options=STORES[store]) as fleet:
         fleet.run("stop", "beat")
         sweeper = subprocess.Popen(
             [sys.executable, "-m", "tests.protocol.sweeper"], cwd=CHECKOUT, env=fleet.environment, text=True,
@@ -92,6 +85,3 @@ def site_running(store: str) -> Iterator[Site]:
             yield Site(fleet, sweeper, database)
             assert sweeper.stdin is not None
             sweeper.stdin.close()
-    finally:
-        fleet.run("down", check=False)
-        shutil.rmtree(folder, ignore_errors=True)
