@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.alice import Person
 from tests.browser.test_my_transfers import act, row
 from tests.browser.test_send_and_receive import choose
+from tests.browser.visits import status_of
 from tests.e2e.clients import random_file
 from tests.e2e.fleet import Fleet, wait_until
 
@@ -58,7 +59,7 @@ def test_files_that_were_asked_for_arrive_and_are_told_of_by_mail(
     expect(page.locator("li.sent").first.locator(".state")).to_have_text("closed")
     guests = browser.new_context(base_url=fleet.url)
     late = guests.new_page()
-    assert late.goto(link).status == 410  # type: ignore[union-attr]
+    assert status_of(late, link) == 410
     expect(late.locator("main")).to_contain_text("This request has ended")
     guests.close()
 

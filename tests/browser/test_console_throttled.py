@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser import samples
 from tests.browser.console import AUDIT, WHO, named, row, search
 from tests.browser.elsewhere import browser_at
+from tests.browser.visits import enter_password
 from tests.e2e.fleet import Fleet
 
 ADDRESS = "127.0.77.3"
@@ -22,22 +23,14 @@ def forgetful(browser: Browser, fleet: Fleet) -> Iterator[BrowserContext]:
         yield context
 
 
-def guess(page: Page, password: str) -> int:
-    """One try at the password; the status of the answer."""
-    page.get_by_label("Password").fill(password)
-    with page.expect_navigation() as answer:
-        page.get_by_role("button", name="Open").click()
-    return answer.value.status
-
-
 def test_whoever_guessed_too_often_is_listed_and_let_in_by_a_click(
     operator: Page, forgetful: BrowserContext, fleet: Fleet
 ) -> None:
     title, page = named("Locked plans"), forgetful.new_page()
     link = samples.send(fleet.url, {"plans.txt": b"The plans."}, title=title, password="sesame")
     page.goto(link)
-    assert [guess(page, f"guess {number}") for number in range(TRIES)] == [403] * TRIES
-    assert guess(page, "sesame") == 429
+    assert [enter_password(page, f"guess {number}").status for number in range(TRIES)] == [403] * TRIES
+    assert enter_password(page, "sesame").status == 429
     expect(page.get_by_role("alert")).to_contain_text("too often", ignore_case=True)
 
     operator.goto("/admin/console/throttled/")
@@ -48,7 +41,7 @@ def test_whoever_guessed_too_often_is_listed_and_let_in_by_a_click(
     expect(refused).to_have_count(0)
 
     page.goto(link)
-    assert guess(page, "sesame") == 200
+    assert enter_password(page, "sesame").status == 303
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
     search(operator, AUDIT, "throttled_let_in")
     for fact in (WHO, "throttled_let_in", "password: "):

@@ -13,6 +13,7 @@ from tests.browser import samples
 from tests.browser.pages import UNKNOWN
 from tests.browser.sending import choose, expect_ready, send
 from tests.browser.test_my_transfers import act, row
+from tests.browser.visits import status_of
 from tests.e2e.clients import wait_ready
 from tests.e2e.fleet import Fleet
 
@@ -83,7 +84,7 @@ def test_a_link_with_a_limit_counts_down_and_is_used_up(bob: Page, fleet: Fleet)
         bob.goto(link)
         expect(bob.locator(".receive__facts strong")).to_have_text(left)
         download(bob, "ticket.txt")
-    assert bob.goto(link).status == 200  # type: ignore[union-attr]
+    assert status_of(bob, link) == 200
     expect(bob.locator(".notice--warning")).to_contain_text("Ask the sender for a new link.")
     expect(bob.get_by_role("link", name="Download")).to_have_count(0)
     # Somebody who had the page open before it was used up.
@@ -143,7 +144,7 @@ def test_its_sender_closes_a_link_opens_it_again_and_removes_it_and_every_recipi
         expect_end(bob, address, 410, "The sender closed this link")
     act(page, "draft.txt", "Open it again")
     expect(row(page, "draft.txt").locator(".state").first).to_have_text("open")
-    assert bob.goto(link).status == 200  # type: ignore[union-attr]
+    assert status_of(bob, link) == 200
     download(bob, "draft.txt")
 
     page.goto(manage)

@@ -1,9 +1,12 @@
 """A link with a password: who does not know it sees nothing, is told so, and may not go on guessing."""
 
+from collections.abc import Iterator
+
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import samples
+from tests.browser.visits import enter_password, status_of
 from tests.e2e.fleet import Fleet
 
 PASSWORD = "a boat on the lake"
@@ -21,24 +24,16 @@ def links(running_fleet: Fleet) -> tuple[str, str]:
 
 
 @pytest.fixture
-def other(browser: Browser, fleet: Fleet) -> BrowserContext:
+def other(browser: Browser, fleet: Fleet) -> Iterator[BrowserContext]:
     """Somebody else's browser."""
-    return browser.new_context(base_url=fleet.url)
+    with browser.new_context(base_url=fleet.url) as context:
+        yield context
 
 
 @pytest.fixture
 def visitor(context: BrowserContext) -> Page:
     """A refusal is an error in a browser's console: not a page that must have none."""
     return context.new_page()
-
-
-def enter(page: Page, password: str) -> Response:
-    """Type it and press the button; the first answer."""
-    page.get_by_label("Password").fill(password)
-    with page.expect_response(lambda answer: answer.url.endswith("/password")) as answer:
-        page.get_by_role("button", name="Open").click()
-    page.wait_for_load_state()
-    return answer.value
 
 
 def expect_closed(page: Page) -> None:
@@ -57,12 +52,12 @@ def test_a_wrong_password_is_told_and_the_right_one_opens_for_this_person_only(
     visitor: Page, other: BrowserContext, links: tuple[str, str]
 ) -> None:
     plans, photos = links
-    assert visitor.goto(plans).status == 200  # type: ignore[union-attr]
+    assert status_of(visitor, plans) == 200
     expect_closed(visitor)
-    assert enter(visitor, "a boat").status == 403
+    assert enter_password(visitor, "a boat").status == 403
     expect(visitor.get_by_role("alert")).to_have_text("This is not the password.")
     expect_closed(visitor)
-    assert enter(visitor, PASSWORD).status == 303
+    assert enter_password(visitor, PASSWORD).status == 303
     expect_open(visitor, "Secret plans.txt")
     visitor.reload()
     expect_open(visitor, "Secret plans.txt")
@@ -72,16 +67,15 @@ def test_a_wrong_password_is_told_and_the_right_one_opens_for_this_person_only(
     # A session of her own, in which the same password opened another link.
     stranger = other.new_page()
     stranger.goto(photos)
-    enter(stranger, PASSWORD)
+    enter_password(stranger, PASSWORD)
     expect_open(stranger, "Secret photos.txt")
     stranger.goto(plans)
     expect_closed(stranger)
-    assert stranger.goto(bytes_address).status == 403  # type: ignore[union-attr]
+    assert status_of(stranger, bytes_address) == 403
     expect_closed(stranger)
     # What was asked for on the way to the bytes can be opened right there.
-    enter(stranger, PASSWORD)
+    enter_password(stranger, PASSWORD)
     expect_open(stranger, "Secret plans.txt")
-    other.close()
 
 
 def test_whoever_guesses_too_often_is_told_to_wait_and_others_are_not_in_the_way(
@@ -90,14 +84,14 @@ def test_whoever_guesses_too_often_is_told_to_wait_and_others_are_not_in_the_way
     plans, photos = links
     knows = other.new_page()
     knows.goto(plans)
-    enter(knows, PASSWORD)
+    enter_password(knows, PASSWORD)
     expect_open(knows, "Secret plans.txt")
 
     visitor.goto(plans)
-    guesses = [enter(visitor, f"guess {number}").status for number in range(MOST_TRIES)]
+    guesses = [enter_password(visitor, f"guess {number}").status for number in range(MOST_TRIES)]
     assert guesses == [403] * MOST_TRIES
     # Not even the right one: it would tell that it is.
-    refused = enter(visitor, PASSWORD)
+    refused = enter_password(visitor, PASSWORD)
     assert refused.status == 429
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     expect(visitor.get_by_role("alert")).to_have_text("That was too often. Wait a moment and try again.")
@@ -107,6 +101,5 @@ def test_whoever_guesses_too_often_is_told_to_wait_and_others_are_not_in_the_way
     knows.reload()
     expect_open(knows, "Secret plans.txt")
     visitor.goto(photos)
-    enter(visitor, PASSWORD)
+    enter_password(visitor, PASSWORD)
     expect_open(visitor, "Secret photos.txt")
-    other.close()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.alice import Person
 from tests.browser.test_my_transfers import row
@@ -14,12 +14,6 @@ from tests.e2e.fleet import Fleet
 def paula(running_fleet: Fleet) -> Person:
     """Who asks for files in this file."""
     return Person.make(running_fleet, "paula")
-
-
-@pytest.fixture
-def plain(browser: Browser, fleet: Fleet) -> BrowserContext:
-    """A browser without script. The fixture's fleet ends before it: nothing of it outlives the test."""
-    return browser.new_context(base_url=fleet.url, java_script_enabled=False)
 
 
 def a_file(folder: Path) -> str:
@@ -51,7 +45,6 @@ def test_a_refused_form_comes_back_with_what_was_typed_and_is_sent_when_it_is_pu
     files.set_input_files(a_file(tmp_path))
     form.get_by_role("button", name="Send").click()
     expect(page.locator("h1")).to_have_text("Sent")
-    plain.close()
 
 
 def asked_by(page: Page) -> str:
@@ -76,7 +69,6 @@ def test_a_guest_sends_what_they_were_asked_for_and_it_shows_in_the_askers_list(
     form.get_by_role("button", name="Send").click()
     expect(guest.locator("h1")).to_have_text("Sent")
     expect(guest.locator("main")).to_contain_text("Paula Ames gets your files")
-    plain.close()
 
     page.goto("/mine/received")
     received = row(page, "Photos of the lake")

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import samples
+from tests.browser.visits import status_of
 from tests.e2e.fleet import Fleet
 
 
@@ -50,6 +51,6 @@ def test_a_recipient_reports_a_transfer_and_may_do_so_again(
         ("phishing", "And it asks for my password.", ""),
     ]
     # It is for staff to decide: until then the link opens.
-    assert page.goto(link).status == 200  # type: ignore[union-attr]
+    assert status_of(page, link) == 200
     expect(page.locator("main")).not_to_contain_text("bank")
     context.close()

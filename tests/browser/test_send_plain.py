@@ -3,16 +3,15 @@
 from pathlib import Path
 
 import requests
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.e2e.clients import wait_ready
 from tests.e2e.fleet import Fleet
 
 
-def test_small_files_are_sent_without_any_script(browser: Browser, fleet: Fleet, tmp_path: Path) -> None:
+def test_small_files_are_sent_without_any_script(plain: BrowserContext, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     (tmp_path / "b.bin").write_bytes(bytes(3 * 2**20))
-    plain = browser.new_context(base_url=fleet.url, java_script_enabled=False)
     page = plain.new_page()
     page.goto("/")
     expect(page.locator("#workbench")).to_be_hidden()
@@ -24,21 +23,18 @@ def test_small_files_are_sent_without_any_script(browser: Browser, fleet: Fleet,
     assert [file["name"] for file in wait_ready(link, count=2)] == ["a.txt", "b.bin"]
     page.goto(link)
     expect(page.locator("body")).to_contain_text("Without script")
-    plain.close()
 
 
 def test_more_than_a_form_may_send_is_refused_with_a_page_that_says_so(
-    browser: Browser, fleet: Fleet, tmp_path: Path
+    plain: BrowserContext, tmp_path: Path
 ) -> None:
     with (tmp_path / "large.bin").open("wb") as file:
         file.truncate(40 * 2**20)
-    plain = browser.new_context(base_url=fleet.url, java_script_enabled=False)
     page = plain.new_page()
     page.goto("/")
     page.locator("#plain-files").set_input_files(str(tmp_path / "large.bin"))
     page.get_by_role("button", name="Send").click()
     expect(page.locator("body")).to_contain_text("more than a form without JavaScript may send")
-    plain.close()
 
 
 def test_a_form_without_our_token_is_refused(fleet: Fleet) -> None:
