@@ -1,4 +1,4 @@
-"""Owns what every list of the API is asked with, and how it is turned over. Reads nothing itself."""
+"""Owns what lists of the API are asked with, and how they are turned over. Reads nothing itself."""
 
 import uuid
 from collections.abc import Callable

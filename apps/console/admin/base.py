@@ -75,13 +75,13 @@ class Audited:
         before, after = getattr(request, "_console_change", ({}, {}))
         if after:
             self._audit(request, obj, "changed", before=before, after=after)
-        return super().log_change(request, obj, message)  # type: ignore[misc]
+        return super().log_change(request, obj, message)  # type: ignore[misc]  # likewise
 
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Model]) -> Any:
         """Before they go: afterwards they have no key."""
         for obj in queryset:
             self._audit(request, obj, "deleted")
-        return super().log_deletions(request, queryset)  # type: ignore[misc]
+        return super().log_deletions(request, queryset)  # type: ignore[misc]  # likewise
 
     def _audit(self, request: HttpRequest, obj: Model, verb: str, **change: Any) -> None:
         audit_write(request, f"{obj._meta.model_name}_{verb}", target=obj, **change)
@@ -92,7 +92,7 @@ class Audited:
             messages.error(request, _("Choose the rows of one page at a time."))
             return HttpResponseRedirect(request.get_full_path())
         with transaction.atomic():
-            response: HttpResponse | None = super().response_action(request, queryset)  # type: ignore[misc]
+            response: HttpResponse | None = super().response_action(request, queryset)  # type: ignore[misc]  # likewise
         return response
 
 
