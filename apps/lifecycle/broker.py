@@ -9,6 +9,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from apps.common.redis_clients import redis_client
 from apps.lifecycle import scoreboard
 
 logger = structlog.get_logger(__name__)
@@ -50,7 +51,7 @@ def _queue_name() -> str:
 
 def _client() -> Redis:
     """Without retries: the next look is the retry."""
-    return Redis.from_url(
+    return redis_client(
         settings.BROKER_URL,
         socket_timeout=_TIMEOUT_SECONDS,
         socket_connect_timeout=_TIMEOUT_SECONDS,

@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from apps.common.redis_clients import redis_client
 from apps.lifecycle import scoreboard, status
 from apps.lifecycle.scoreboard import Scoreboard
 from apps.lifecycle.vocabulary import CHECK_OK
@@ -203,4 +204,4 @@ def client(**options: Any) -> Redis:
         "socket_connect_timeout": _TIMEOUT_SECONDS,
         "retry": Retry(NoBackoff(), 0),
     }
-    return Redis.from_url(settings.CACHE_URL, **{**given, **options})
+    return redis_client(settings.CACHE_URL, **{**given, **options})

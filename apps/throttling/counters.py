@@ -15,6 +15,8 @@ from limits.strategies import MovingWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from apps.common.redis_clients import redis_client
+
 _SOCKET_TIMEOUT_SECONDS = 0.3
 # After a failure Redis is left alone for this long, so that a Redis that hangs does not cost every request
 # a timeout.
@@ -32,6 +34,25 @@ def digest(key: str) -> str:
     return hashlib.blake2b(key.encode(errors="replace"), key=secret(), digest_size=16).hexdigest()
 
 
+class SharedStorage(RedisStorage):
+    """The library's storage, over a client that knows Sentinels and clusters."""
+
+    def __init__(self) -> None:
+        super().__init__("redis://", key_prefix="spillway:throttle")  # where it is, is said below
+
+    def initialize_storage(self, _uri: str) -> None:
+        """Called by the library before anything is asked of Redis."""
+        self.storage = redis_client(
+            settings.CACHE_URL,
+            socket_timeout=_SOCKET_TIMEOUT_SECONDS,
+            socket_connect_timeout=_SOCKET_TIMEOUT_SECONDS,
+            # One retry, at once: a pooled connection may be left over from before a restart of Redis. The
+            # library's own ten retries with pauses would hold the request for seconds.
+            retry=Retry(NoBackoff(), 1),
+        )
+        super().initialize_storage(_uri)
+
+
 class Counters:
     """The moving-window counters of one process.
 
@@ -41,17 +62,7 @@ class Counters:
 
     def __init__(self) -> None:
         self._rests_until = 0.0
-        self.shared = MovingWindowRateLimiter(
-            RedisStorage(
-                settings.CACHE_URL,
-                key_prefix="spillway:throttle",
-                socket_timeout=_SOCKET_TIMEOUT_SECONDS,
-                socket_connect_timeout=_SOCKET_TIMEOUT_SECONDS,
-                # One retry, at once: a pooled connection may be left over from before a restart of Redis. The
-                # library's own ten retries with pauses would hold the request for seconds.
-                retry=Retry(NoBackoff(), 1),  # type: ignore[arg-type]  # passed on to redis.Redis as it is
-            )
-        )
+        self.shared = MovingWindowRateLimiter(SharedStorage())
         # State of this process on purpose: while Redis is away there is nowhere else to count, and a limit
         # per process is a far better answer to somebody guessing passwords than none. Nothing reads it once
         # Redis is back, and losing it loses no request.
