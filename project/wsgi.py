@@ -4,8 +4,10 @@ import os
 
 import django
 
+from apps.common import watching
 from apps.common.wsgi import Application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 django.setup(set_prefix=False)
+watching.begin()
 application = Application()

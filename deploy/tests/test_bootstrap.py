@@ -5,11 +5,12 @@ import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from deploy.fleet.bootstrap.environment import Environment, explain
+from deploy.fleet.bootstrap.environment import Environment, explain, needs_watching
 from deploy.fleet.bootstrap.frontend import Frontend
 from deploy.fleet.bootstrap.steps import Steps
 from deploy.fleet.checkout import ROOT
@@ -159,7 +160,12 @@ def test_a_build_that_was_removed_is_made_again(frontend: Frontend, tmp_path: Pa
 @pytest.fixture
 def empty(tmp_path: Path) -> Environment:
     """A checkout whose requirement files are empty."""
-    for name in ("requirements.txt", "requirements-embedded.txt", "requirements-dev.txt"):
+    for name in (
+        "requirements.txt",
+        "requirements-embedded.txt",
+        "requirements-dev.txt",
+        "requirements-watching.txt",
+    ):
         (tmp_path / name).write_text("")
     return Environment(tmp_path / "home", tmp_path)
 
@@ -181,6 +187,49 @@ def test_an_environment_is_made_once_and_again_when_requirements_change(
     assert not empty.is_installed(FILES)
     empty.install(FILES, Steps())
     assert empty.is_installed(FILES)
+
+
+@pytest.mark.parametrize(
+    ("verb", "variables", "needed"),
+    [
+        ("up", {}, False),
+        ("up", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, True),
+        ("up", {"SENTRY_DSN": "https://key@errors.example.org/1"}, True),
+        ("up", {"SENTRY_DSN": ""}, False),
+        ("up", {"SENTRY_DSN_FILE": "/run/secrets/dsn"}, True),
+        ("up", {"OTEL_EXPORTER_OTLP_ENDPOINT_FILE": "/run/secrets/endpoint"}, True),
+        ("manage", {"SENTRY_DSN": "https://key@errors.example.org/1"}, True),
+        ("manage", {}, False),
+        ("down", {"SENTRY_DSN": "https://key@errors.example.org/1"}, False),
+        ("test", {}, True),
+    ],
+)
+def test_what_sends_traces_is_installed_where_somebody_wants_it(
+    verb: str, variables: dict[str, str], needed: bool
+) -> None:
+    assert needs_watching(verb, variables) is needed
+
+
+@pytest.mark.e2e
+def test_what_sends_traces_lies_apart_and_is_made_once(empty: Environment, tmp_path: Path) -> None:
+    """A wheel of the test's own: its module is found in the folder beside the packages, and nowhere else."""
+    with zipfile.ZipFile(tmp_path / "apart-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("apart.py", "")
+        wheel.writestr("apart-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: apart\nVersion: 1\n")
+        wheel.writestr(
+            "apart-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr("apart-1.dist-info/RECORD", "")
+    (tmp_path / "requirements-watching.txt").write_text(f"{tmp_path}/apart-1-py3-none-any.whl\n")
+    with empty.locked(Steps()):
+        empty.install(FILES, Steps())
+    empty.install_watching(Steps())
+    folder = empty.folder / "watching"
+    before = (folder / ".whole").stat().st_mtime_ns
+    assert (folder / "apart.py").is_file()
+    assert [*empty.folder.glob("lib/*/site-packages/apart*")] == []
+    empty.install_watching(Steps())
+    assert (folder / ".whole").stat().st_mtime_ns == before
 
 
 @pytest.mark.e2e

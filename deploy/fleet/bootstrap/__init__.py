@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from deploy.fleet.bootstrap.environment import Environment, needed_files
+from deploy.fleet.bootstrap.environment import Environment, needed_files, needs_watching
 from deploy.fleet.bootstrap.frontend import Frontend
 from deploy.fleet.bootstrap.steps import Steps
 from deploy.fleet.checkout import ROOT, home
@@ -45,6 +45,8 @@ def _prepare(verb: str) -> Environment:
         steps.note(f"{ROOT} cannot be written by you: packages and data go to {environment.home}.")
     with environment.locked(steps):
         environment.install(needed_files(verb), steps)
+        if needs_watching(verb, os.environ):
+            environment.install_watching(steps)
         if verb in _WITH_FRONT_END:
             Frontend(environment).build(steps)
     return environment

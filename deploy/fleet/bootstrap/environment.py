@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,12 +17,21 @@ from deploy.fleet.errors import FleetError
 
 RUNTIME = ("requirements.txt", "requirements-embedded.txt")
 DEVELOPMENT = (*RUNTIME, "requirements-dev.txt")
+# Installed beside the others, where only who looks for them finds them: apps.common.watching.
+WATCHING = "requirements-watching.txt"
+_WATCHING_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "SENTRY_DSN")
 # What the packages take once unpacked, with pip's own copies on the way.
 _ROOM_BYTES = 1_500 * 2**20
 
 
 def needed_files(verb: str) -> tuple[str, ...]:
     return DEVELOPMENT if verb in {"test", "bench", "screenshots"} else RUNTIME
+
+
+def needs_watching(verb: str, environment: Mapping[str, str]) -> bool:
+    """Whether traces or crash reports will be sent, or tried out. Each setting may lie in a file: `NAME_FILE`."""
+    names = [name for each in _WATCHING_VARIABLES for name in (each, f"{each}_FILE")]
+    return verb == "test" or (verb in {"up", "manage"} and any(environment.get(name) for name in names))
 
 
 class Environment:
@@ -76,6 +85,17 @@ class Environment:
         self._stamp(files).write_text(self._hash(files))
         if len(files) > len(RUNTIME):
             self._stamp(RUNTIME).write_text(self._hash(RUNTIME))
+
+    def install_watching(self, steps: Steps) -> None:
+        """Make what sends traces and crash reports available, in a folder of its own. Raises FleetError."""
+        folder = self.folder / "watching"
+        stamp = folder / ".whole"
+        if stamp.is_file() and stamp.read_text() == self._hash([WATCHING]):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        with steps.step("Installing what sends traces and crash reports"):
+            self.pip(["--target", str(folder), "-r", str(self._root / WATCHING)], steps)
+        stamp.write_text(self._hash([WATCHING]))
 
     def is_installed(self, files: Sequence[str]) -> bool:
         stamp = self._stamp(files)
