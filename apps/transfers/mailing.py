@@ -64,9 +64,12 @@ def mail_send(*, mail_id: int) -> bool:
         return False
     mail = LinkMail.objects.select_related("transfer__owner", "transfer__request__owner").get(pk=mail_id)
     try:
-        letter(mail).send()
+        is_sent = letter(mail).send() > 0
     except (OSError, MessageError, BadHeaderError, UnicodeError) as error:
         _note_failure(mail, token, error)
+        return False
+    if not is_sent:  # EMAIL_URL is not set
+        LinkMail.objects.finish(mail_id, token, MailState.FAILED, reason="This site sends no mail.")
         return False
     LinkMail.objects.finish(mail_id, token, MailState.SENT, sent_at=timezone.now())
     logger.info("mail_sent", mail=mail_id, kind=mail.kind, attempts=mail.attempts)

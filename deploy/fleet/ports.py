@@ -101,6 +101,7 @@ class Platform(Protocol):
     - `lent` yields such an environment while no fleet runs, with database and Redis started for as long as that.
     - `logs` maps a unit's name to its log file; a unit that never ran has none.
     - `admin_password_file` holds the generated password; `first_greeting` is True once in a data folder's life.
+    - `mail_folder` is where letters are written instead of sent; None where it is known where mail goes.
     """
 
     name: str
@@ -126,6 +127,8 @@ class Platform(Protocol):
     def admin_password_file(self) -> Path: ...
 
     def first_greeting(self) -> bool: ...
+
+    def mail_folder(self) -> Path | None: ...
 
 
 class Fleet(Protocol):

@@ -1,4 +1,4 @@
-"""Owns how a test reads the mails that `guarded_fleet` sends: it writes each into a file. Checks nothing."""
+"""Owns how a test reads the mails that a fleet sends: it writes each into a file. Checks nothing."""
 
 from email import message_from_string, policy
 from email.message import EmailMessage
@@ -10,7 +10,7 @@ _END = f"\n{'-' * 79}\n"  # Django writes it behind each mail
 
 def letters_to(fleet: Fleet, address: str) -> list[EmailMessage]:
     """All mails to this address that are written whole, in no order."""
-    texts = [path.read_text() for path in (fleet.data / "letters").glob("*")]
+    texts = [path.read_text() for path in (fleet.data / "mail").iterdir()]
     whole = [text for each in texts for text in each.split(_END)[:-1]]
     letters = [message_from_string(text, policy=policy.default) for text in whole]
     return [letter for letter in letters if letter["To"] == address]

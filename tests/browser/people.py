@@ -89,10 +89,8 @@ def with_a_key(page: Page) -> CDPSession:
 
 
 def link_in_letter(fleet: Fleet, address: str) -> str:
-    """The link in the newest letter to this address; `guarded_fleet` writes its letters below its data folder."""
-    for path in sorted(
-        (fleet.data / "letters").iterdir(), key=lambda each: each.stat().st_mtime, reverse=True
-    ):
+    """The link in the newest letter to this address; `guarded_fleet` writes its letters into its data folder."""
+    for path in sorted((fleet.data / "mail").iterdir(), key=lambda each: each.stat().st_mtime, reverse=True):
         letter = path.read_text()
         if f"To: {address}" in letter:
             return str(re.findall(r"http://\S+", letter)[0])

@@ -182,6 +182,11 @@ class TestFailures:
             assert mails_send(transfer_id=mailed.transfer.pk) == 1
         assert len(taken) == 1
 
+    def test_a_site_without_a_mail_server_does_not_say_that_it_sent_one(self, mailed, settings):
+        settings.EMAIL_BACKEND = "apps.common.unsent.UnsentBackend"
+        assert mails_send(transfer_id=mailed.transfer.pk) == 0
+        assert (row().state, row().reason) == (MailState.FAILED, "This site sends no mail.")
+
     def test_a_server_that_is_away_is_tried_so_often_and_then_given_up(self, mailed, settings):
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1

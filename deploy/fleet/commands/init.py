@@ -20,6 +20,7 @@ _SECRETS_BYTES = {
     "ADMIN_PASSWORD": 10,
     "S3_ACCESS_KEY": 10,
     "S3_SECRET_KEY": 24,
+    "GRAFANA_PASSWORD": 10,
 }
 _RELEASE = "RELEASE"
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -43,10 +44,12 @@ _OPTIONAL = """
 # STORE=s3
 # ...or any other one, without the profile: browsers must reach it, too, or set S3_PUBLIC_URL.
 # S3_ENDPOINT_URL=https://s3.example.org
+# Prometheus and Grafana (http://localhost:3000, admin and GRAFANA_PASSWORD), beside any other profile:
+# COMPOSE_PROFILES=monitoring
 # How many instances and workers:
 # WEB_REPLICAS=3
 # WORKER_REPLICAS=1
-# Where mail goes; without it, to the log:
+# Where mail goes; without it none is sent:
 # EMAIL_URL=smtp+tls://user:password@mail.example.org:587
 """
 

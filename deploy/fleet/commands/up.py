@@ -57,5 +57,7 @@ def _greeting(platform: Platform, wanted: UpOptions) -> list[str]:
         lines.append(f"(The password is shown this once; it is kept in {kept}.)")
     else:
         lines.append(f"Admin: {wanted.address}/admin/  name: admin  password: in {kept}")
+    if letters := platform.mail_folder():
+        lines.append(f"Mail is not sent but written into {letters} (EMAIL_URL says where to send it).")
     lines.append("Ctrl-C stops it." if not wanted.detach else "`spillway down` stops it.")
     return lines

@@ -22,6 +22,7 @@ _FOLDERS = (
     "traefik/dynamic",
     "run",
     "logs",
+    "mail",
     "releases",
 )
 _UNSAFE = re.compile(r"[\"'\\$`{};\n\r\0]")
@@ -97,6 +98,11 @@ class DataFolder:
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def mail(self) -> Path:
+        """Where letters are written that nobody said where to send."""
+        return self.root / "mail"
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -84,6 +84,9 @@ class EmbeddedPlatform:
             return False
         return True
 
+    def mail_folder(self) -> Path | None:
+        return site.mail_folder(self.folder)
+
     def lent(self) -> AbstractContextManager[dict[str, str]]:
         return database_lent(self.folder)
 
