@@ -8,12 +8,16 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 
 from apps.common.errors import LengthRequiredError
 from apps.common.refusals import refusal_for, refused
+from apps.common.routing import route_of
 
 Handler = Callable[[HttpRequest], HttpResponse]
 logger = structlog.get_logger(__name__)
+# Where in a request's environ its reader notes how many bytes of the body there were.
+BYTES_READ = "spillway.bytes_read"
 _STREAMED_PATH = "/files/"  # read by apps.uploads from the socket, and by nobody else
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
@@ -44,15 +48,30 @@ class RequestContextMiddleware:
 
 
 def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
-    match = request.resolver_match
     logger.info(
         "request",
         method=request.method,
-        # The route, not the path: a path may hold a link's token, which is a capability.
-        route=match.route if match else "(none)",
+        route=route_of(request),
         status=response.status_code,
         ms=round(seconds * 1000, 1),
+        bytes_in=_bytes_in(request),
+        bytes_out=0 if response.streaming else len(response.content),
+        **import_string(settings.WHO_ASKS)(request),
     )
+
+
+def _bytes_in(request: HttpRequest) -> int:
+    """What was read of the body. Of small ones, which Django or gunicorn takes and notes nothing, what it was to be."""
+    if BYTES_READ in request.META:
+        return int(request.META[BYTES_READ])
+    announced = _announced(request)
+    return announced if announced <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE else 0
+
+
+def _announced(request: HttpRequest) -> int:
+    """How long the body says it is; 0 where it does not, or makes no sense."""
+    told = request.META.get("CONTENT_LENGTH") or ""
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < 20 else 0
 
 
 class ErrorMiddleware:

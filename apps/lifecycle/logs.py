@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,16 +28,38 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
+class TextFormatter(logging.Formatter):
+    """A line for people on a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s [%(levelname)s] %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Shape one record, with its trace."""
+        return masked(super().format(record))
+
+
+def format_for(wanted: str, stream: str) -> str:
+    """`json` or `console` for a LOG_FORMAT: `auto` is for people where a terminal shows what goes to that stream."""
+    if wanted != "auto":
+        return wanted
+    return "console" if getattr(sys, stream).isatty() else "json"
+
+
 def gunicorn_logging(level: str) -> dict[str, Any]:
-    """gunicorn's `logconfig_dict`: JSON on stderr, no access log (the site logs its own requests)."""
+    """gunicorn's `logconfig_dict`: on stdout, no access log (the site logs its own requests)."""
+    pretty = format_for(os.environ.get("LOG_FORMAT") or "auto", "stdout") == "console"
+    line = {"()": TextFormatter if pretty else JsonFormatter}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": JsonFormatter}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "formatters": {"line": line},
+        "handlers": {
+            "lines": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stdout"}
+        },
         "root": {"handlers": [], "level": level},
         "loggers": {
-            "gunicorn.error": {"handlers": ["stderr"], "level": level, "propagate": False},
+            "gunicorn.error": {"handlers": ["lines"], "level": level, "propagate": False},
             "gunicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
         },
     }

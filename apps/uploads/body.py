@@ -12,6 +12,7 @@ from typing import Any
 
 from gunicorn.http.errors import ParseException
 
+from apps.common.middleware import BYTES_READ
 from apps.uploads.ports import ByteSource
 from apps.uploads.rules import whole_number
 
@@ -29,13 +30,14 @@ def body_source(environ: MutableMapping[str, Any], *, wanted: bool = True) -> It
     length_reader = getattr(environ.get("wsgi.input"), "reader", None)
     connection: socket.socket | None = environ.get("gunicorn.socket")
     if connection is None or type(length_reader).__name__ != "LengthReader":
-        yield StreamBody(environ["wsgi.input"], whole_number(environ.get("CONTENT_LENGTH")) or 0)
+        stream = StreamBody(environ["wsgi.input"], whole_number(environ.get("CONTENT_LENGTH")) or 0)
+        yield NotedBody(stream, environ)
         return
     try:
         if wanted and waits_for_a_word(environ):
             environ["HTTP_EXPECT"] = ""  # said once
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        yield SocketBody(connection, length_reader)
+        yield NotedBody(SocketBody(connection, length_reader), environ)
     finally:
         with suppress(OSError):
             connection.settimeout(None)
@@ -56,7 +58,7 @@ def discard_body(environ: MutableMapping[str, Any], *, most_bytes: int, most_sec
     until, waits = time.monotonic() + most_seconds, waits_for_a_word(environ)
     reader, connection = getattr(environ.get("wsgi.input"), "reader", None), environ.get("gunicorn.socket")
     if connection is not None and type(reader).__name__ == "ChunkedReader":
-        _discard_chunks(reader, connection, most_bytes=most_bytes, until=until)
+        environ[BYTES_READ] = _discard_chunks(reader, connection, most_bytes=most_bytes, until=until)
         return
     with body_source(environ, wanted=False) as source:
         while most_bytes > 0 and time.monotonic() < until:
@@ -69,16 +71,19 @@ def discard_body(environ: MutableMapping[str, Any], *, most_bytes: int, most_sec
             most_bytes -= len(block or b"")
 
 
-def _discard_chunks(reader: Any, connection: socket.socket, *, most_bytes: int, until: float) -> None:
-    """Of unknown length (gunicorn 27: ChunkedReader). Nobody waits for a word here: the proxy (Go's server) tells its
-    client nothing before it has seen 256 KiB of such a body or its end, and cuts the line when more was to come.
+def _discard_chunks(reader: Any, connection: socket.socket, *, most_bytes: int, until: float) -> int:
+    """Of unknown length (gunicorn 27: ChunkedReader); how many bytes there were.
+
+    Nobody waits for a word here: the proxy (Go's server) tells its client nothing before it has seen 256 KiB of such a
+    body or its end, and cuts the line when more was to come.
     """
+    count = 0
     try:
-        while most_bytes > 0 and (left := until - time.monotonic()) > 0:
+        while count < most_bytes and (left := until - time.monotonic()) > 0:
             connection.settimeout(left)
-            most_bytes -= len(next(reader.parser))
+            count += len(next(reader.parser))
     except StopIteration:
-        return
+        return count
     except (OSError, ParseException):
         pass
     finally:
@@ -86,6 +91,21 @@ def _discard_chunks(reader: Any, connection: socket.socket, *, most_bytes: int, 
     # Cut off in the middle: what still comes must not be read as another request.
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RD)
+    return count
+
+
+class NotedBody:
+    """Notes for the request's log line how much is read of its body, whatever was announced."""
+
+    def __init__(self, source: ByteSource, environ: MutableMapping[str, Any]) -> None:
+        self._source, self._environ = source, environ
+        environ.setdefault(BYTES_READ, 0)
+
+    def take(self, most_bytes: int, wait_seconds: float) -> memoryview | None:
+        """As the source does."""
+        block = self._source.take(most_bytes, wait_seconds)
+        self._environ[BYTES_READ] += len(block or b"")
+        return block
 
 
 class SocketBody:

@@ -53,6 +53,13 @@ def test_two_that_prepare_at_once_both_end_well_and_the_work_is_done_once(site, 
     assert len(names) == len(set(names))
 
 
+def test_a_pooler_in_transaction_mode_is_refused_since_the_lock_would_be_anybodys(site):
+    refused = _prepare(site | {"DATABASE_POOLER": "transaction"})
+    told = refused.communicate(timeout=120)[0]
+    assert refused.returncode != 0
+    assert "DATABASE_POOLER" in told
+
+
 def test_the_wait_for_another_one_has_a_limit_and_says_who_it_is(site, tmp_path):
     with psycopg.connect(site["DATABASE_URL"], autocommit=True, application_name="slow-one") as other:
         other.execute("SELECT pg_advisory_lock(%s)", [_LOCK])

@@ -36,6 +36,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--assets",
+            choices=("collect", "publish"),
+            default="collect",
+            help="collect them into STATIC_ROOT, or publish the image's in the object store (default: %(default)s)",
+        )
         parser.add_argument("--admin-username", default="", help="also make this admin, if there is none yet")
         parser.add_argument(
             "--wait-seconds",
@@ -45,13 +51,21 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if settings.DATABASE_POOLER != "none":
+            # Its lock, and some migrations, need a connection that stays the same.
+            raise CommandError(
+                "DATABASE_POOLER: `prepare` must reach PostgreSQL itself. Set it to none, with its address."
+            )
         with _alone(options["wait_seconds"]):
             migrate()
             if options["admin_username"]:
                 call_command("ensure_admin", username=options["admin_username"])
             # By name: the store is apps.uploads' business, which this app lies below.
             call_command("prepare_store")
-            collect_assets()
+            if options["assets"] == "publish":
+                call_command("publish_assets", stdout=self.stdout)
+            else:
+                collect_assets()
 
 
 @contextmanager
