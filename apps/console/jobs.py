@@ -88,7 +88,13 @@ def _put_back_file(job: FailedJob) -> None:
     if File.objects.filter(pk=file_id, state=FileState.PROCESSING).exists():
         return
     if not files.filter(upload__in=has_bytes.values("pk")).update(
-        state=FileState.PROCESSING, reason="", trouble="", attempts=0, claim_token=None, claimed_until=None
+        state=FileState.PROCESSING,
+        arrived_at=timezone.now(),
+        reason="",
+        trouble="",
+        attempts=0,
+        claim_token=None,
+        claimed_until=None,
     ):
         raise JobGoneError
     # Room is kept for it again, and nobody collects its parts.

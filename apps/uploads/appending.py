@@ -22,6 +22,7 @@ from apps.transfers.rules import FileState
 from apps.uploads.errors import UploadLeaseLostError
 from apps.uploads.keeping import leases
 from apps.uploads.leasing import Lease
+from apps.uploads.metrics import COMMIT_SECONDS
 from apps.uploads.models import Part, Upload
 from apps.uploads.ports import BlobStore, ByteSource, StoreError, Writer
 from apps.uploads.rules import Checksum, Pause, commit_due, part_key
@@ -74,7 +75,9 @@ def _why_not_moved(upload: Upload) -> SpillwayError:
 
 def file_hand_over(*, file_id: uuid.UUID) -> None:
     """A file that has arrived whole becomes the workers' business; call it inside the transaction that says so."""
-    File.objects.filter(pk=file_id, state=FileState.UPLOADING).update(state=FileState.PROCESSING)
+    File.objects.filter(pk=file_id, state=FileState.UPLOADING).update(
+        state=FileState.PROCESSING, arrived_at=timezone.now()
+    )
     enqueue("processing.process_file", str(file_id))
 
 
@@ -226,6 +229,7 @@ class Appending:
         """
         if self._writer is None:
             return
+        began = time.monotonic()
         self._writer.commit()
         # From here on the part is nobody's to remove: when the answer to a COMMIT is lost, the row may name it.
         size, self._writer, self._pending_bytes = self._pending_bytes, None, 0
@@ -235,6 +239,7 @@ class Appending:
         commit_part(
             lease=self._lease, key=self._key, size=size, release=last, expires_seconds=expires_seconds
         )
+        COMMIT_SECONDS.observe(time.monotonic() - began)
 
     def _discard(self) -> None:
         if self._writer is not None:

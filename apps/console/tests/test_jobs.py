@@ -121,6 +121,8 @@ def test_a_file_that_was_given_up_goes_back_to_processing(given_up: File, doorbe
     job_retry(job_id=FailedJob.objects.get().pk, by="ada")
     given_up.refresh_from_db()
     assert (given_up.state, given_up.reason, given_up.attempts) == ("processing", "", 0)
+    assert given_up.arrived_at is not None, "it waits from now on"
+    assert timezone.now() - given_up.arrived_at < timedelta(minutes=1)
     upload = Upload.objects.get(file=given_up)
     assert (upload.staged, upload.reserved) == (True, 10)
     assert doorbell() == [(PROCESS_FILE, [str(given_up.pk)])]

@@ -156,6 +156,10 @@ class File(models.Model):
     claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
     attempts = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
+    # Null in what the release before handed over.
+    arrived_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When it was handed to the workers."
+    )
     ready_at = models.DateTimeField(null=True, blank=True)
 
     objects = FileQuerySet.as_manager()
