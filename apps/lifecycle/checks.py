@@ -26,10 +26,13 @@ from health_check.checks import Database
 from health_check.contrib.redis import Redis
 from health_check.exceptions import ServiceUnavailable
 from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio import RedisCluster as AsyncRedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from apps.common.redis_clients import async_redis_client
 from apps.lifecycle import pools, scoreboard
+from apps.lifecycle.backlog import BacklogLook
 from apps.lifecycle.broker import QueueLook
 from apps.lifecycle.heartbeats import Beater
 from apps.lifecycle.ordered import OrderLook
@@ -148,9 +151,9 @@ def storage_check() -> HealthCheck:
 def redis_check() -> HealthCheck:
     """A ping on a connection of its own, without retries: the next look is the retry."""
 
-    def client() -> AsyncRedis:
-        return AsyncRedis.from_url(
-            settings.REDIS_URL,
+    def client() -> AsyncRedis | AsyncRedisCluster:
+        return async_redis_client(
+            settings.CACHE_URL,
             socket_timeout=2.0,
             socket_connect_timeout=2.0,
             retry=Retry(NoBackoff(), 0),
@@ -164,8 +167,10 @@ def unpooled_connection() -> BaseDatabaseWrapper:
     wrapper: BaseDatabaseWrapper = connections["default"].copy(UNPOOLED)
     options = dict(wrapper.settings_dict["OPTIONS"])
     options.pop("pool", None)
-    # Longer than the limit helps nobody, and it would leave a query behind in the database.
-    options |= {"connect_timeout": 2, "options": f"-c statement_timeout={int(LIMIT_SECONDS * 1000)}"}
+    options["connect_timeout"] = 2
+    if settings.DATABASE_POOLER == "none":
+        # Longer than the limit helps nobody, and it would leave a query behind in the database.
+        options["options"] = f"-c statement_timeout={int(LIMIT_SECONDS * 1000)}"
     wrapper.settings_dict["OPTIONS"] = options
     return wrapper
 
@@ -205,7 +210,7 @@ def lanes() -> list[LaneSpec]:
             ),
             period,
             on_database=True,
-            afterwards=OrderLook(UNPOOLED).look,
+            afterwards=_after_database(),
         ),
         LaneSpec(
             "redis",
@@ -216,6 +221,16 @@ def lanes() -> list[LaneSpec]:
         LaneSpec("pool", (Watched(CheckName.POOL, PoolCheck()),), POOL_PERIOD_SECONDS),
         LaneSpec("storage", (Watched(CheckName.STORAGE, storage_check()),), period),
     ]
+
+
+def _after_database() -> Callable[[], None]:
+    orders, backlog = OrderLook(UNPOOLED), BacklogLook(UNPOOLED)
+
+    def look() -> None:
+        orders.look()
+        backlog.look()
+
+    return look
 
 
 def _after_redis() -> Callable[[], None]:

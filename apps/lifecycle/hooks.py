@@ -99,18 +99,23 @@ def pre_request(worker: Any, request: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """In the ending worker, after its last request: give the database its connections back."""
+    from apps.common import watching
     from apps.lifecycle import monitor, pools
 
     monitor.stop()
     pools.close()
+    watching.end()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """In the master, after a worker has ended in whatever way: forget it."""
+    """In the master, after a worker has ended in whatever way: forget it, but not what it counted."""
     from prometheus_client import multiprocess
+
+    from apps.lifecycle import departed
 
     _board().release(worker.scoreboard_slot)
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    departed.fold(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
 
 
 def prepare_run_dir(run_dir: str) -> str:
@@ -145,4 +150,4 @@ def _say(event: str) -> None:
         "instance": os.environ.get("INSTANCE", "local"),
         "release": os.environ.get("RELEASE", "dev"),
     }
-    os.write(sys.stderr.fileno(), json.dumps(line).encode() + b"\n")
+    os.write(sys.stdout.fileno(), json.dumps(line).encode() + b"\n")

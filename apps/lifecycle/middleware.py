@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
+from apps.common.routing import route_of
 from apps.lifecycle import metrics, tally, views
 from apps.lifecycle.first_page import WARM_UP
 from apps.lifecycle.vocabulary import LIVE_PATH, METRICS_PATH, READY_PATH, STATUS_PATH
@@ -54,12 +55,8 @@ class MetricsMiddleware:
         began = time.perf_counter()
         response = self.get_response(request)
         seconds, method = time.perf_counter() - began, request.method or ""
-        match = request.resolver_match
         metrics.observe(
-            method=method,
-            view=(match.view_name or match.route) if match else "(none)",
-            status_code=response.status_code,
-            seconds=seconds,
+            method=method, route=route_of(request), status_code=response.status_code, seconds=seconds
         )
         tally.answered(method=method, status_code=response.status_code, seconds=seconds)
         return response

@@ -22,7 +22,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from health_check.exceptions import HealthCheckException
 
-from apps.lifecycle import pools, scoreboard
+from apps.lifecycle import pools, scoreboard, tally
 from apps.lifecycle.checks import UNPOOLED, LaneSpec, Watched, lanes, unpooled_connection
 from apps.lifecycle.rules import LIMIT_SECONDS
 from apps.lifecycle.vocabulary import CHECK_OK, CheckName
@@ -139,10 +139,11 @@ class DatabaseLane(Lane):
         return reason
 
     def look_afterwards(self, look: Callable[[], None]) -> None:
-        """As any lane, but with the deadline of a check."""
+        """As any lane, but with the deadline of a check; what came of it must not be a check's failure later."""
         if self._wrapper is not None:
             with _Deadline(self._wrapper, LIMIT_SECONDS):
                 look()
+                _close_if_broken(self._wrapper)
 
     def _ask_in_time(self, watched: Watched) -> str:
         try:
@@ -163,6 +164,14 @@ class DatabaseLane(Lane):
                 pools.refresh()
             self._was_connected = True
         return self._wrapper
+
+
+def _close_if_broken(wrapper: BaseDatabaseWrapper) -> None:
+    """So that the next check connects anew: it would take a dead line for the end of the database."""
+    if wrapper.errors_occurred and not wrapper.is_usable():
+        with contextlib.suppress(Exception):
+            wrapper.close()
+    wrapper.errors_occurred = False
 
 
 class _Deadline:
@@ -197,4 +206,5 @@ def _put_pool(slot: scoreboard.Slot) -> None:
         return
     slot.pool_min, slot.pool_max = pools.limits()
     slot.pool_size, slot.pool_available = seen.size, seen.available
-    slot.pool_waiting, slot.pool_refused_total = seen.waiting, seen.refused
+    slot.pool_waiting = seen.waiting
+    tally.refused(seen.refused)

@@ -14,6 +14,7 @@ STALE_PERIODS = 3.0
 # much to do every instance would call itself unready in the same moment, and nobody would be served at all.
 LIMIT_SECONDS = 2.5
 POOL_PERIOD_SECONDS = 0.5
+NOT_CHECKED = "not checked yet"
 # Upper ends of the buckets in which the times of reads are counted; the last bucket has none. Fixed, so that buckets of
 # several instances, and of two releases, can be added up.
 LATENCY_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -40,7 +41,7 @@ def check_verdict(seen: CheckSeen, *, now: float, period_seconds: float, limit_s
     if seen.running_since is not None and now - seen.running_since > limit_seconds:
         return f"no answer for {now - seen.running_since:.0f} s"
     if seen.finished_at is None:
-        return "not checked yet"
+        return NOT_CHECKED
     if now - seen.finished_at > STALE_PERIODS * period_seconds:
         return f"last checked {now - seen.finished_at:.0f} s ago"
     return CHECK_OK if seen.ok else (seen.reason or "failed")

@@ -20,10 +20,11 @@ _PHASES: Final = tuple(DrainPhase)
 _CHECKS: Final = tuple(CheckName)
 _START: Final = tuple(StartPhase)
 _REASON_BYTES: Final = 120
-# What is summed over an instance's life: workers that have ended included.
+# What is summed over an instance's life, workers that have ended included: a slot is handed on with its totals, and the
+# next worker counts on from there. So whoever adds up all slots, at any moment, never sees less than before.
 _TOTALS: Final = (
-    *("requests_total", "failures_total", "reads_total", "read_seconds_total"),
-    *("arrived_bytes_total", "uploads_total", "given_bytes_total", "downloads_total"),
+    *("requests_total", "failures_total", "reads_total", "read_seconds_total", "read_buckets"),
+    *("arrived_bytes_total", "uploads_total", "given_bytes_total", "downloads_total", "pool_refused_total"),
 )
 
 
@@ -62,7 +63,8 @@ class _Check(ctypes.Structure):
 class Slot(ctypes.Structure):
     """What one worker says of itself. Numbers are gauges unless named otherwise; a time of 0.0 is never.
 
-    A `queue_depth` of -1 has not been seen yet.
+    Totals are those of the workers before it in this slot too; `pool_refused` is what this worker's own pool says. A
+    `queue_depth` or `files_waiting` of -1 has not been seen yet.
     """
 
     _fields_ = [
@@ -84,12 +86,15 @@ class Slot(ctypes.Structure):
         ("downloads_total", ctypes.c_int64),
         ("uploads_active", ctypes.c_int64),
         ("queue_depth", ctypes.c_int64),
+        ("files_waiting", ctypes.c_int64),
+        ("oldest_waiting_seconds", ctypes.c_double),
         ("pool_min", ctypes.c_int64),
         ("pool_max", ctypes.c_int64),
         ("pool_size", ctypes.c_int64),
         ("pool_available", ctypes.c_int64),
         ("pool_waiting", ctypes.c_int64),
         ("pool_refused_total", ctypes.c_int64),
+        ("pool_refused", ctypes.c_int64),
         ("free_bytes", ctypes.c_int64),
         ("start_ms", ctypes.c_double * len(_START)),
         ("checks", _Check * len(_CHECKS)),
@@ -120,15 +125,7 @@ class _Header(ctypes.Structure):
         ("began_at", ctypes.c_double),
         ("workers_wanted", ctypes.c_int64),
         ("first_ready_at", ctypes.c_double),
-        ("gone_requests_total", ctypes.c_int64),
-        ("gone_failures_total", ctypes.c_int64),
-        ("gone_reads_total", ctypes.c_int64),
-        ("gone_read_seconds_total", ctypes.c_double),
-        ("gone_arrived_bytes_total", ctypes.c_int64),
-        ("gone_uploads_total", ctypes.c_int64),
-        ("gone_given_bytes_total", ctypes.c_int64),
-        ("gone_downloads_total", ctypes.c_int64),
-        ("gone_read_buckets", ctypes.c_int64 * LATENCY_BUCKETS),
+        ("started_at", ctypes.c_double),
         ("boot", ctypes.c_int64),
         ("master_pid", ctypes.c_int64),
         ("start_ms", ctypes.c_double * len(_START)),
@@ -146,6 +143,8 @@ class Scoreboard:
         self._slots = (Slot * count).from_buffer(self._memory, ctypes.sizeof(_Header))
         self._header.workers_wanted = workers
         self._header.began_at = time.monotonic() if began_at is None else began_at
+        # Once: clocks are set, and what is worked out anew each time would seem to be another start.
+        self._header.started_at = time.time() - (time.monotonic() - self._header.began_at)
         # Tells two lives under one name apart. A number that every language's JSON holds exactly.
         self._header.boot = secrets.randbits(52)
         self._header.master_pid = os.getpid()
@@ -165,6 +164,11 @@ class Scoreboard:
     def began_at(self) -> float:
         """When the instance's process began."""
         return float(self._header.began_at)
+
+    @property
+    def started_at(self) -> float:
+        """The same moment in seconds since the epoch, by the clock as it was then."""
+        return float(self._header.started_at)
 
     @property
     def boot(self) -> str:
@@ -209,10 +213,10 @@ class Scoreboard:
         for index, slot in enumerate(self._slots):
             if not slot.taken or not _alive(slot.pid):
                 self._retire(slot)
-                ctypes.memset(ctypes.addressof(slot), 0, ctypes.sizeof(Slot))
+                _clear(slot)
                 slot.pid = os.getpid()  # until the worker puts its own: reserved by a living process
                 slot.reserved_at = time.monotonic()
-                slot.queue_depth = -1
+                slot.queue_depth = slot.files_waiting = -1
                 slot.taken = 1
                 return index
         raise RuntimeError("more worker processes than the scoreboard has slots")
@@ -229,13 +233,12 @@ class Scoreboard:
 
     def total(self, field: str) -> float:
         """One of the slots' totals over the instance's life, workers that have ended included."""
-        gone: float = getattr(self._header, f"gone_{field}")
-        return sum((getattr(slot, field) for slot in self.slots()), start=gone)
+        found: float = sum(getattr(slot, field) for slot in self._slots)
+        return found
 
     def read_buckets(self) -> list[int]:
         """Reads by how long they took (rules.LATENCY_SECONDS), over the instance's life."""
-        rows = [self._header.gone_read_buckets, *(slot.read_buckets for slot in self.slots())]
-        return [sum(row[i] for row in rows) for i in range(LATENCY_BUCKETS)]
+        return [sum(slot.read_buckets[i] for slot in self._slots) for i in range(LATENCY_BUCKETS)]
 
     def speaks(self, slot: Slot | None) -> bool:
         """Whether this worker is the one that speaks for the instance: the first that lives."""
@@ -248,11 +251,14 @@ class Scoreboard:
             return
         slot.taken = 0
         slot.failures_total += max(slot.threads_busy, 0)
-        for field in _TOTALS:
-            name = f"gone_{field}"
-            setattr(self._header, name, getattr(self._header, name) + getattr(slot, field))
-        for index in range(LATENCY_BUCKETS):
-            self._header.gone_read_buckets[index] += slot.read_buckets[index]
+
+
+def _clear(slot: Slot) -> None:
+    """All but the totals, field by field: they must not be gone even for a moment."""
+    for name, *_ in Slot._fields_:
+        if name not in _TOTALS:
+            field = getattr(Slot, name)
+            ctypes.memset(ctypes.addressof(slot) + field.offset, 0, field.size)
 
 
 def _alive(pid: int) -> bool:

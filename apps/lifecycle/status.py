@@ -12,6 +12,7 @@ from django.conf import settings
 
 from apps.lifecycle.rules import (
     LIMIT_SECONDS,
+    NOT_CHECKED,
     POOL_PERIOD_SECONDS,
     CheckSeen,
     check_verdict,
@@ -20,8 +21,6 @@ from apps.lifecycle.rules import (
 )
 from apps.lifecycle.scoreboard import Scoreboard, Slot, current
 from apps.lifecycle.vocabulary import CheckName, InstanceState, StartPhase
-
-_NOT_CHECKED = "not checked yet"
 
 
 def worker_verdicts(slot: Slot, now: float) -> dict[str, str]:
@@ -57,7 +56,7 @@ def verdicts(board: Scoreboard | None, now: float) -> dict[str, str]:
     slots = list(board.slots()) if board else []
     asked = [slot for slot in slots if slot.warmed] or slots
     found = worst_verdicts(worker_verdicts(slot, now) for slot in asked)
-    return found or {name.value: _NOT_CHECKED for name in CheckName}
+    return found or {name.value: NOT_CHECKED for name in CheckName}
 
 
 def state(board: Scoreboard | None, found: Mapping[str, str], now: float) -> InstanceState:
@@ -114,12 +113,14 @@ def report() -> dict[str, Any]:
             "read_seconds": round(board.total("read_seconds_total"), 4),
         },
         "queue_depth": max((slot.queue_depth for slot in slots if slot.queue_depth >= 0), default=None),
+        "backlog": _backlog(slots),
+        "uploads_active": _total(slots, "uploads_active"),
         "check_age_seconds": _check_age(slots, now),
         "threads": {
             "busy": _total(slots, "threads_busy"),
             "total": settings.WEB_THREADS * board.workers_wanted,
         },
-        "pool": _pool(slots),
+        "pool": _pool(slots) | {"refused_total": int(board.total("pool_refused_total"))},
         "checks": _checks(slots, shown, now),
         "storage": {"free_bytes": min((slot.free_bytes for slot in slots if slot.free_bytes), default=None)},
         "workers": [_worker(slot, now) for slot in slots],
@@ -137,7 +138,7 @@ def _total(slots: list[Slot], field: str) -> int:
 
 
 def _pool(slots: list[Slot]) -> dict[str, int]:
-    names = ("min", "max", "size", "available", "waiting", "refused_total")
+    names = ("min", "max", "size", "available", "waiting")
     return {name: _total(slots, f"pool_{name}") for name in names}
 
 
@@ -145,7 +146,7 @@ def _checks(slots: list[Slot], found: Mapping[str, str], now: float) -> dict[str
     seen = {name.value: [slot.checks_seen()[name] for slot in slots] for name in CheckName}
     if StartPhase.FIRST_PAGE in found:
         seen[StartPhase.FIRST_PAGE.value] = [slot.first_page.seen() for slot in slots]
-    return {name: _check(cells, found.get(name, _NOT_CHECKED), now) for name, cells in seen.items()}
+    return {name: _check(cells, found.get(name, NOT_CHECKED), now) for name, cells in seen.items()}
 
 
 def _check(seen: list[CheckSeen], verdict: str, now: float) -> dict[str, Any]:
@@ -155,6 +156,17 @@ def _check(seen: list[CheckSeen], verdict: str, now: float) -> dict[str, Any]:
         "age_seconds": round(now - min(times), 2) if times else None,
         "took_ms": round(max((one.took_ms for one in seen), default=0.0), 2),
     }
+
+
+def _backlog(slots: list[Slot]) -> dict[str, float] | None:
+    """What waits for a worker, as the worker that speaks for the instance last saw it; None before that."""
+    for slot in slots:
+        if slot.files_waiting >= 0:
+            return {
+                "files": int(slot.files_waiting),
+                "oldest_seconds": round(slot.oldest_waiting_seconds, 1),
+            }
+    return None
 
 
 def _check_age(slots: list[Slot], now: float) -> float | None:

@@ -41,6 +41,16 @@ def given(*, size: int) -> None:
     _add(given_bytes_total=size, downloads_total=1)
 
 
+def refused(so_far: int) -> None:
+    """Count what the pool has refused since it was last asked; a pool only says how many in all (`so_far`)."""
+    slot = scoreboard.own_slot()
+    if slot is not None:
+        with _turn:
+            # Several threads ask: what an earlier one said may come later.
+            slot.pool_refused_total += max(0, so_far - slot.pool_refused)
+            slot.pool_refused = max(so_far, slot.pool_refused)
+
+
 @contextmanager
 def uploading() -> Iterator[None]:
     """Count a request that brings an upload's bytes, while it does."""

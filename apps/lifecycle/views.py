@@ -7,6 +7,7 @@ from health_check.views import HealthCheckView
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from apps.lifecycle import checks, metrics, status
+from apps.lifecycle.figures import InstanceCollector
 from apps.lifecycle.vocabulary import InstanceState
 
 
@@ -28,7 +29,9 @@ def statusz(request: HttpRequest) -> HttpResponse:
 
 def metrics_text(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format."""
-    return _hidden(request) or HttpResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+    if hidden := _hidden(request):
+        return hidden
+    return HttpResponse(metrics.exposition(InstanceCollector()), content_type=CONTENT_TYPE_LATEST)
 
 
 def _hidden(request: HttpRequest) -> HttpResponse | None:

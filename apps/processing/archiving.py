@@ -20,7 +20,7 @@ from apps.common.enqueue import enqueue
 from apps.common.errors import NotFoundError
 from apps.processing import rules
 from apps.processing.errors import ArchiveNoRoomError, ArchiveNotReadyError, NothingChosenError
-from apps.processing.metrics import ARCHIVES
+from apps.processing.metrics import ARCHIVES, STAGE_SECONDS
 from apps.processing.models import Archive
 from apps.processing.owning import ClaimLostError
 from apps.processing.rules import ArchiveState
@@ -127,7 +127,8 @@ def archive_make(*, archive_id: uuid.UUID) -> bool:
     if claim is None:
         return False
     try:
-        size = _write(claim)
+        with STAGE_SECONDS.labels("archive").time():
+            size = _write(claim)
     except ClaimLostError:
         logger.warning("archive_claim_lost", archive=str(archive_id))
     except PartMissingError:

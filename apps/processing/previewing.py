@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from apps.common.enqueue import enqueue
 from apps.processing import rules
-from apps.processing.metrics import PREVIEWS
+from apps.processing.metrics import PREVIEWS, STAGE_SECONDS
 from apps.processing.models import Preview, PreviewJob
 from apps.processing.owning import ClaimLostError
 from apps.processing.rules import PreviewKind, PreviewState
@@ -100,7 +100,10 @@ def file_preview(*, file_id: uuid.UUID) -> bool:
         return False
     task = rules.preview_task(claim.job.file.content_type) or "none"
     try:
-        with tempfile.TemporaryDirectory(prefix="spillway-preview-") as folder:
+        with (
+            STAGE_SECONDS.labels("preview").time(),
+            tempfile.TemporaryDirectory(prefix="spillway-preview-") as folder,
+        ):
             made = _look(claim, task, Path(folder))
             _keep(claim, made)
     except ClaimLostError:

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from apps.common.enqueue import enqueue
 from apps.processing import rules, sniff
+from apps.processing.metrics import FILES, STAGE_SECONDS
 from apps.processing.models import named_blobs
 from apps.processing.owning import ClaimLostError
 from apps.processing.previewing import preview_request
@@ -64,6 +65,7 @@ def file_process(*, file_id: uuid.UUID) -> bool:
     try:
         return _publish(claim, key, _assemble(claim, key))
     except ClaimLostError:
+        FILES.labels("lost").inc()
         logger.warning("claim_lost", file=str(file_id))
     except PartMissingError as error:
         # Tried again all the same, until it was tried too often: rejecting is for good, and a disk may come back.
@@ -90,7 +92,8 @@ def file_claim(*, file_id: uuid.UUID) -> Claim | None:
 
 def _assemble(claim: Claim, key: str) -> str:
     """Make the blob of the parts; the SHA-256 in hex. The claim is kept meanwhile."""
-    return blob_store().assemble(_parts(claim.file), key, keep=claim.keep)
+    with STAGE_SECONDS.labels("assemble").time():
+        return blob_store().assemble(_parts(claim.file), key, keep=claim.keep)
 
 
 def _parts(file: File) -> Sequence[PartRef]:
@@ -117,15 +120,18 @@ def _publish(claim: Claim, key: str, sha256: str) -> bool:
     if file.expected_sha256 and file.expected_sha256 != sha256:
         blob_store().discard_blob(key)
         return _reject(claim, "Its checksum is not the one the sender gave. Please send it again.")
-    kind = sniff.content_type(blob_store().read_head(key, rules.SNIFF_BYTES))
-    with transaction.atomic():
+    with STAGE_SECONDS.labels("sniff").time():
+        kind = sniff.content_type(blob_store().read_head(key, rules.SNIFF_BYTES))
+    with STAGE_SECONDS.labels("publish").time(), transaction.atomic():
         if not File.objects.publish(file.pk, claim.token, blob_key=key, sha256=sha256, content_type=kind):
             raise ClaimLostError
         preview_request(file_id=file.pk, content_type=kind, size=file.size)
         transfer_changed(file.transfer_id)
+    FILES.labels("ready").inc()
     logger.info("file_ready", file=str(file.pk), bytes=file.size, attempts=file.attempts)
     enqueue("transfers.send_mails", str(file.transfer_id))
-    _forget_parts(file.pk)
+    with STAGE_SECONDS.labels("tidy").time():
+        _forget_parts(file.pk)
     return True
 
 
@@ -136,6 +142,7 @@ def _reject(claim: Claim, reason: str) -> bool:
     # Its bytes are nobody's any more, and no room is kept for them. A crash right before this is check_storage's.
     Upload.objects.of_file(claim.file.pk).give_back()
     transfer_changed(claim.file.transfer_id)
+    FILES.labels("rejected").inc()
     logger.warning("file_rejected", file=str(claim.file.pk), reason=reason)
     return True
 
@@ -154,6 +161,7 @@ def _forget_parts(file_id: uuid.UUID) -> None:
 
 def _put_back(claim: Claim, error: StoreError, *, counts: bool = False) -> None:
     """Let a sweep try again after a pause. The attempt does not count when it was the store's fault."""
+    FILES.labels("put_back").inc()
     File.objects.put_back(
         claim.file.pk,
         claim.token,

@@ -16,6 +16,7 @@ from apps.uploads.errors import (
     UploadNotFoundError,
     UploadOffsetConflictError,
 )
+from apps.uploads.metrics import LEASE_WAITS
 from apps.uploads.models import Upload
 from apps.uploads.waiting import ReleaseListener
 
@@ -117,19 +118,25 @@ class _Wait:
     ) -> None:
         self._upload_id = upload_id
         self._check = check
+        self._seconds, self._turns = seconds, 0
         self._deadline = time.monotonic() + seconds
         self._listener = ReleaseListener(upload_id)
 
     def __enter__(self) -> "_Wait":
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._listener.close()
+        # A look without patience is no wait; whoever got the lease at once waited for nobody.
+        if self._turns and self._seconds:
+            waited = time.monotonic() - self._deadline + self._seconds
+            LEASE_WAITS.labels(_outcome(kind)).observe(waited)
 
     def turn(self) -> None:
         """Return when it is time to try once more. Raises UploadLockedError when the time is over, and what
         `upload_find` and the check raise when that is why nobody gets the lease.
         """
+        self._turns += 1
         if not Upload.objects.ask_for(self._upload_id):
             self._check(upload_find(upload_id=self._upload_id))
         left = self._deadline - time.monotonic()
@@ -139,6 +146,12 @@ class _Wait:
             self._listener.wait(min(left, _POLL_SECONDS))
         else:
             self._listener.listen()
+
+
+def _outcome(kind: type[BaseException] | None) -> str:
+    if kind is None:
+        return "granted"
+    return "locked" if issubclass(kind, UploadLockedError) else "refused"
 
 
 def lease_return(lease: Lease) -> None:

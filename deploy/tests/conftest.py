@@ -87,6 +87,7 @@ class TellingInstance:
         self.questions: list[dict[str, str]] = []
         self.decision: tuple[int, dict[str, str], bytes] = (403, {}, b"no")
         self.status = 200
+        self.cache = "no-store"
         self.body_times: list[float] = []
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -101,7 +102,8 @@ class TellingInstance:
         else:
             self._read_body(request)
             told = {"path": request.path, "headers": {k.lower(): v for k, v in request.headers.items()}}
-            self._send(request, self.status, {"Content-Type": "application/json"}, json.dumps(told).encode())
+            kinds = {"Content-Type": "application/json", "Cache-Control": self.cache}
+            self._send(request, self.status, kinds, json.dumps(told).encode())
 
     def _read_body(self, request: BaseHTTPRequestHandler) -> None:
         left = int(request.headers.get("Content-Length") or 0)

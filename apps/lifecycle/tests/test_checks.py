@@ -95,6 +95,11 @@ def test_the_checks_connection_is_not_the_pools_and_its_queries_are_limited():
     assert "options" not in connections["default"].settings_dict["OPTIONS"]
 
 
+def test_behind_a_pooler_the_checks_connection_brings_no_settings(settings):
+    settings.DATABASE_POOLER = "transaction"
+    assert "options" not in checks.unpooled_connection().settings_dict["OPTIONS"]
+
+
 def test_an_object_store_that_can_be_asked_is_fine(s3_store):
     storage_check().run()
 

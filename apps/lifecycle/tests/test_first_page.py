@@ -96,10 +96,10 @@ def test_the_first_page_is_no_visit_in_any_count(start_instance, folder):
     instance = start_instance(FRONT_PAGE=folder)
     requests = instance.get("/statusz")[1]["requests"]
     assert (requests["total"], requests["failures"], requests["reads"]) == (0, 0, 0)
-    assert 'view="front"' not in instance.get("/metrics")[1]["text"]
+    assert 'route="/",status' not in instance.get("/metrics")[1]["text"]
     assert instance.get("/")[0] == 200
     assert instance.get("/statusz")[1]["requests"]["reads"] == 1
-    assert 'view="front"' in instance.get("/metrics")[1]["text"]
+    assert 'route="/",status' in instance.get("/metrics")[1]["text"]
 
 
 def test_a_first_page_that_fails_is_no_failure_in_any_count(start_instance, folder):

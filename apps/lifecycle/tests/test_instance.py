@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import time
+from functools import partial
 
 from apps.lifecycle.tests.stage import DRAIN_SECONDS, Clients, Load, wait_until
 
@@ -196,8 +197,27 @@ def test_both_workers_count_into_one_page_of_metrics(start_instance):
     for _ in range(40):
         assert instance.get("/pid")[0] == 200
     text = instance.get("/metrics")[1]["text"]
-    assert 'spillway_requests_total{method="GET",status="2xx",view="pid"} 40.0' in text
+    assert 'spillway_requests_total{method="GET",route="/pid",status="200"} 40.0' in text
     assert 'spillway_instance_state{state="ready"} 1.0' in text
+
+
+def test_what_killed_workers_had_counted_is_kept_in_few_files(start_instance, stage):
+    instance = start_instance()
+    counted = 'spillway_requests_total{method="GET",route="/pid",status="200"} %s.0'
+    for killed in range(1, 4):
+        pid = instance.get("/pid")[1]["pid"]
+        assert counted % killed in instance.get("/metrics")[1]["text"]
+        os.kill(pid, signal.SIGKILL)
+        wait_until(partial(_another_answers, instance, pid), 10, "another worker")
+        assert counted % killed in instance.get("/metrics")[1]["text"]
+    files = list((stage.folder.run("web-1") / "metrics").glob("counter_*.db"))
+    assert len(files) <= 3, "the sum, the master's and the worker's"
+
+
+def _another_answers(instance, gone):
+    """Asked without counting."""
+    workers = instance.get("/statusz")[1].get("workers", ())
+    return [worker["pid"] for worker in workers if worker["warm"] and worker["pid"] != gone]
 
 
 def test_a_reload_replaces_the_worker_without_a_failed_request_and_the_drain_still_works(start_instance):

@@ -5,12 +5,14 @@ import threading
 import time
 
 import pytest
+from django.db import Error, connections
 from health_check.base import HealthCheck
+from health_check.checks import Database
 from health_check.exceptions import ServiceUnavailable
 
 from apps.lifecycle import monitor, status
-from apps.lifecycle.checks import LaneSpec, Watched
-from apps.lifecycle.monitor import Lane
+from apps.lifecycle.checks import UNPOOLED, LaneSpec, Watched
+from apps.lifecycle.monitor import DatabaseLane, Lane
 from apps.lifecycle.rules import LIMIT_SECONDS, check_verdict
 from apps.lifecycle.tests.stage import wait_until
 from apps.lifecycle.vocabulary import CheckName
@@ -102,3 +104,48 @@ def test_a_failed_check_does_not_keep_the_next_one_of_its_lane_from_running(boar
     assert Lane(LaneSpec("x", watched, 1)).round() is False
     assert later.runs == 1
     assert status.worker_verdicts(next(board.slots()), time.monotonic())["migrations"] == "ok"
+
+
+class Look:
+    """What a lane looks at beside its checks: goes wrong the first time, and swallows that as looks do."""
+
+    def __init__(self, sql):
+        self.left, self.failed = [sql], 0
+
+    def __call__(self):
+        try:
+            with connections[UNPOOLED].cursor() as cursor:
+                cursor.execute(self.left.pop() if self.left else "SELECT 1")
+        except Error:
+            self.failed += 1
+
+
+@pytest.fixture
+def lane_with():
+    """A database lane on a connection of its own, with something to look at."""
+
+    def make(look):
+        watched = (Watched(CheckName.DATABASE, Database(alias=UNPOOLED), "cannot be reached"),)
+        return DatabaseLane(LaneSpec("database", watched, 1, on_database=True, afterwards=look))
+
+    yield make
+    connections[UNPOOLED].close()
+    del connections[UNPOOLED]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SET statement_timeout = 0; SELECT pg_sleep(6)",
+        "SELECT pg_terminate_backend(pg_backend_pid())",
+        "SELECT 1/0",
+    ],
+    ids=["hangs", "loses its connection", "fails"],
+)
+def test_a_look_that_goes_wrong_is_no_failure_of_the_database(board, lane_with, sql):
+    look = Look(sql)
+    lane = lane_with(look)
+    assert (lane.round(), lane.round()) == (True, True)
+    assert look.failed == 1
+    assert status.worker_verdicts(next(board.slots()), time.monotonic())["database"] == "ok"

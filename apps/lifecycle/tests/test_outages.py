@@ -3,6 +3,8 @@
 import shutil
 import time
 
+import psycopg
+
 from apps.lifecycle.tests.stage import Clients, Instance, Server, wait_until
 
 NOTICED_SECONDS = 5
@@ -136,3 +138,22 @@ def test_a_store_that_has_gone_makes_the_instance_unready_until_it_is_back(start
     finally:
         shutil.move(away, store)
     instance.wait_ready(BACK_SECONDS)
+
+
+def test_looking_at_the_backlog_takes_no_instance_out_of_rotation(start_instance, stage):
+    instance = start_instance()
+    with psycopg.connect(stage.environment()["DATABASE_URL"]) as database:
+        database.execute("LOCK TABLE transfers_file IN ACCESS EXCLUSIVE MODE")
+        seen = set()
+
+        def looked_twice():
+            seen.add(instance.get("/readyz")[0])
+            return instance.log.read_text().count("backlog_unread") >= 2
+
+        wait_until(looked_twice, 30, f"it has looked in vain; {instance.log}")
+        # Long enough for the checks that came after the second look.
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            looked_twice()
+            time.sleep(0.1)
+    assert seen == {200}

@@ -110,7 +110,8 @@ def test_statusz_tells_everything(client, board):
     report = client.get("/statusz").json()
     assert set(report) == {
         "instance", "release", "state", "phase", "uptime_seconds", "ready_seconds", "cold_start_ms", "requests",
-        "threads", "pool", "queue_depth", "check_age_seconds", "checks", "storage", "workers",
+        "threads", "pool", "queue_depth", "backlog", "uploads_active", "check_age_seconds", "checks", "storage",
+        "workers",
     }  # fmt: skip
     assert set(report["requests"]) == {"in_flight", "waiting", "total", "failures", "reads", "read_seconds"}
     assert set(report["checks"]["database"]) == {"status", "age_seconds", "took_ms"}
@@ -122,6 +123,21 @@ def test_metrics_show_state_and_checks(client, board):
     text = client.get("/metrics").content.decode()
     assert 'spillway_instance_state{state="ready"} 1.0' in text
     assert 'spillway_check_ok{check="database"} 1.0' in text
+
+
+def test_metrics_tell_what_others_scale_by(client, board, settings):
+    _all_fine(board)
+    slot = next(iter(board.slots()))
+    slot.threads_busy, slot.requests_waiting, slot.queue_depth = 8, 4, 7
+    settings.WEB_THREADS = 16
+    text = client.get("/metrics").content.decode()
+    assert "\nspillway_utilisation 0.75\n" in text
+    assert "\nspillway_queue_depth 7.0\n" in text
+
+
+def test_an_unknown_queue_is_no_empty_queue(client, board):
+    _all_fine(board)
+    assert "spillway_queue_depth" not in client.get("/metrics").content.decode()
 
 
 def test_an_invented_method_makes_no_label_of_its_own(client, board, db):

@@ -1,11 +1,13 @@
 """The memory that an instance's processes share, with real processes."""
 
+import itertools
 import os
+import threading
 import time
 
 import pytest
 
-from apps.lifecycle import drain, scoreboard
+from apps.lifecycle import drain, scoreboard, tally
 from apps.lifecycle.scoreboard import Scoreboard
 from apps.lifecycle.vocabulary import CheckName, DrainPhase, StartPhase
 
@@ -71,6 +73,50 @@ def test_a_released_slot_is_empty_when_it_is_taken_again():
     assert list(board.slots()) == []
     assert board.reserve() == 0
     assert [slot.threads_busy for slot in board.slots()] == [0]
+
+
+def test_totals_only_grow_however_often_workers_end_and_their_slots_are_handed_on():
+    board = Scoreboard(workers=1)
+    ended, seen = threading.Event(), []
+
+    def look():
+        while not ended.is_set():
+            buckets = sum(board.read_buckets())
+            seen.append((board.total("requests_total"), board.total("pool_refused_total"), buckets))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for _ in range(500):
+        index = board.reserve()
+        slot = board.attach(index)
+        slot.requests_total += 1000
+        slot.pool_refused_total += 1000
+        slot.read_buckets[3] += 1000
+        board.release(index)
+    ended.set()
+    reader.join(10)
+    assert [min(after) >= 0 for after in _steps(seen)] == [True] * (len(seen) - 1)
+    assert (board.total("requests_total"), board.total("pool_refused_total")) == (500_000, 500_000)
+    assert sum(board.read_buckets()) == 500_000
+
+
+def _steps(seen):
+    return [
+        [new - old for old, new in zip(before, after, strict=True)]
+        for before, after in itertools.pairwise(seen)
+    ]
+
+
+def test_what_the_pool_refused_is_kept_when_its_worker_ends_and_counted_on_from_there(board):
+    tally.refused(3)
+    tally.refused(5)
+    tally.refused(4)  # said before the 5, and heard after it
+    board.release(0)
+    assert board.total("pool_refused_total") == 5
+    scoreboard.install(board, board.attach(board.reserve()))
+    assert board.total("pool_refused_total") == 5
+    tally.refused(1)  # the new worker's own pool begins at nought
+    assert board.total("pool_refused_total") == 6
 
 
 def test_more_workers_than_slots_are_refused():

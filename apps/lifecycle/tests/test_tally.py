@@ -56,7 +56,7 @@ def test_totals_outlive_their_worker_and_what_it_was_at_has_failed():
     slot.requests_total, slot.reads_total, slot.read_seconds_total, slot.threads_busy = 10, 6, 1.5, 2
     board.release(0)
     board.release(0)  # told twice, counted once
-    board.attach(board.reserve()).requests_total = 1
+    board.attach(board.reserve()).requests_total += 1
     fields = ("requests_total", "failures_total", "reads_total", "read_seconds_total")
     assert [board.total(field) for field in fields] == [11, 2, 6, 1.5]
 

@@ -202,6 +202,25 @@ def test_a_connection_that_listened_does_not_go_on_listening(make_upload: MakeUp
     assert connection.connection is None
 
 
+def test_behind_a_pooler_nobody_listens_and_the_lease_is_found_by_looking(
+    make_upload: MakeUpload, settings
+) -> None:
+    settings.DATABASE_POOLER = "transaction"
+    settings.LEASE_WAIT_SECONDS = 30.0
+    upload = make_upload(10)
+    held = take(upload)
+
+    def return_later() -> None:
+        time.sleep(0.3)
+        lease_return(held)
+
+    with ThreadPoolExecutor(1) as pool, CaptureQueriesContext(connection) as asked:
+        returned = in_thread(pool, return_later)
+        lease_return(take(upload))
+        returned.result()
+    assert [query["sql"] for query in asked if "LISTEN" in query["sql"]] == []
+
+
 def test_a_connection_that_breaks_while_it_listens_is_an_error_of_the_database(
     make_upload: MakeUpload, never_polls: None
 ) -> None:
