@@ -1,4 +1,4 @@
-"""The addresses of transfers. `/d/...` is the file server's; only the question about a download is here."""
+"""The addresses of transfers. `/d/...` is here for where no proxy asks the question about a download before it."""
 
 from django.urls import path, register_converter
 
@@ -42,5 +42,6 @@ urlpatterns = [
     path("r/<token:token>/transfers/", asking.answer, name="request_send"),
     path("t/<token:token>", receive.link, name="link"),
     path("t/<token:token>/password", receive.password, name="password"),
+    path("d/<token:token>/<uuid:file_id>", download.download, name="download"),
     path("internal/download", download.authorise, name="download_question"),
 ]

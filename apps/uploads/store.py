@@ -15,6 +15,16 @@ _ADAPTERS = {
 }
 
 
+def asset_store() -> BlobStore | None:
+    """Where releases put their assets for each other's instances: in the object store, beside parts and blobs. None
+    with folders: there the file server has a folder with all of them.
+    """
+    if settings.STORE != "s3":
+        return None
+    store = import_string(_ADAPTERS["s3"]).from_settings(settings)
+    return store.below("assets/")  # type: ignore[no-any-return]
+
+
 def blob_store() -> BlobStore:
     """The store that settings.STORE names. A store holds nothing, so it is made anew for each use."""
     store: BlobStore = import_string(_ADAPTERS[settings.STORE]).from_settings(settings)

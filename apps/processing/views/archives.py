@@ -24,7 +24,7 @@ from apps.transfers.rules import FileState
 from apps.transfers.sharing import SharedFile, SharedTransfer
 from apps.transfers.tickets import BlobTicket
 from apps.transfers.views.access import private
-from apps.transfers.views.download import Visit, bytes_question
+from apps.transfers.views.download import Visit, bytes_question, visitors_question
 
 
 @require_POST
@@ -98,6 +98,12 @@ def _json(request: HttpRequest, archive: Archive) -> dict[str, Any]:
 def question(request: HttpRequest) -> HttpResponse:
     """The proxy asks before it gives an archive's bytes."""
     return bytes_question(request, "z", _find, _give)
+
+
+@private
+def download(request: HttpRequest, /, **named: object) -> HttpResponse:
+    """The same for a visitor whom no proxy asked about."""
+    return visitors_question(request, "z", _find, _give)
 
 
 def _find(token: str, archive_id: uuid.UUID) -> tuple[Transfer, Archive] | None:

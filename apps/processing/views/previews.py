@@ -21,7 +21,7 @@ from apps.transfers.rules import FileState, is_blob_key, served_type
 from apps.transfers.sharing import SharedFile, SharedTransfer
 from apps.transfers.tickets import PLAYED_URL_SECONDS, URL_SECONDS, BlobTicket, blob_ticket
 from apps.transfers.views.access import private
-from apps.transfers.views.download import Visit, bytes_question
+from apps.transfers.views.download import Visit, bytes_question, visitors_question
 from apps.uploads.ports import StoreError
 from apps.uploads.store import blob_store
 
@@ -85,6 +85,12 @@ def _content(shown: SharedFile) -> dict[str, Any]:
 def question(request: HttpRequest) -> HttpResponse:
     """The proxy asks before it gives the bytes of a preview, or of a file that is played."""
     return bytes_question(request, "p", _find, _give)
+
+
+@private
+def show(request: HttpRequest, /, **named: object) -> HttpResponse:
+    """The same for a visitor whom no proxy asked about."""
+    return visitors_question(request, "p", _find, _give)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 The proxy asks before each download and passes the visitor's own headers and cookies along. A 200 carries the
 signed location for the file server; anything else is what the visitor gets to see, such as the 302 to a presigned
 address in an object store.
+
+Where no proxy asks (a plain Ingress in Kubernetes), visitors ask here themselves, at the same addresses.
 """
 
 import uuid
@@ -40,6 +42,14 @@ class Visit:
     counts: bool
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a visitor asked for: the method, and the address as it was written."""
+
+    method: str
+    uri: str
+
+
 @require_GET
 @private
 def authorise(request: HttpRequest) -> HttpResponse:
@@ -58,18 +68,47 @@ def _give(file: File, visit: Visit) -> BlobTicket:
     )
 
 
+@private
+def download(request: HttpRequest, /, **named: object) -> HttpResponse:
+    """The same for a visitor who asks here: 302 to the object store, or why not."""
+    return visitors_question(request, "d", _find, _give)
+
+
+def visitors_question(
+    request: HttpRequest, what: str, find: "Find[Thing]", give: Callable[[Thing, Visit], BlobTicket]
+) -> HttpResponse:
+    """The answer to a visitor of `/<what>/<token>/<id>` whom no proxy asked about. Only an object store can give the
+    bytes then: with folders it is the file server that has them, and this address is not an instance's.
+    """
+    if settings.STORE != "s3":
+        raise NotFoundError
+    asked = Asked(request.method or "GET", request.get_full_path())
+    return _answer_to(asked, request, what, find, give)
+
+
 def bytes_question(
     request: HttpRequest, what: str, find: "Find[Thing]", give: Callable[[Thing, Visit], BlobTicket]
 ) -> HttpResponse:
     """The answer to one question of the proxy's about `/<what>/<token>/<id>`."""
+    told = request.headers
+    asked = Asked(told.get("X-Forwarded-Method", "GET").upper(), told.get("X-Forwarded-Uri", ""))
+    return _answer_to(asked, request, what, find, give)
+
+
+def _answer_to(
+    asked: Asked,
+    request: HttpRequest,
+    what: str,
+    find: "Find[Thing]",
+    give: Callable[[Thing, Visit], BlobTicket],
+) -> HttpResponse:
     # The internal entry point adds no hop (deploy/traefik: notAppendXForwardedFor): as for any other request.
     address = client_address(request)
-    method = request.headers.get("X-Forwarded-Method", "GET").upper()
-    if method not in ("GET", "HEAD"):
+    if asked.method not in ("GET", "HEAD"):
         raise MethodNotAllowedError(headers={"Allow": "GET, HEAD"})
     transfer = None
     try:
-        target = download_target(request.headers.get("X-Forwarded-Uri", ""), what)
+        target = download_target(asked.uri, what)
         found = find(*target) if target else None
         if found is None:
             # Only failing tries are counted: they are how links are guessed.
@@ -78,7 +117,7 @@ def bytes_question(
         transfer, thing = found
         link_check(transfer=transfer)
         check_unlocked(request, transfer, address=address)
-        return _answer(give(thing, _visit(request, address, counts=method == "GET")))
+        return _answer(give(thing, _visit(request, address, counts=asked.method == "GET")))
     except (PasswordRequiredError, PasswordWrongError) as error:
         return password_page(request, transfer, error) if transfer else closed_page(request, error)
     except SpillwayError as error:

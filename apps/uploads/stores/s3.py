@@ -43,6 +43,10 @@ class S3Store:
         )
         return cls(Asker(access, REQUEST if settings.ROLE == "web" else WORK), prefix=settings.S3_PREFIX)
 
+    def below(self, prefix: str) -> Self:
+        """A store of its own, whose names all begin so: nothing that sweeps the one looks into the other."""
+        return type(self)(self._asker, prefix=f"{self._prefix}{prefix}")
+
     def prepare(self) -> None:
         """The bucket. Whoever made it beforehand need not let us make buckets."""
         try:
