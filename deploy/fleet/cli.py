@@ -23,7 +23,7 @@ PLATFORMS = ("auto", "embedded", "compose")
 PASS_THROUGH = {
     "manage": "run a Django management command: manage <command> [arguments]",
     "test": "run every check and test: test [--fast] [--only-pytest] [pytest arguments]",
-    "bench": "measure: bench upload | slow | smoke | rollout [--platform embedded|compose] | spike | survive",
+    "bench": "measure: bench one | upload | slow | smoke | rollout [--platform embedded|compose] | spike | survive",
     "translate": "bring locale/ up to the texts in the code (needs GNU gettext), and compile it",
     "screenshots": "make docs/images anew: a site of its own, filled and photographed (needs Chromium)",
 }

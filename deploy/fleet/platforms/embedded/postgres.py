@@ -163,6 +163,8 @@ def _settings(context: Context, port: int) -> list[str]:
     settings = [
         f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=",
         f"max_connections={connections}", "log_line_prefix=%m [%p] ", "timezone=UTC",
+        # A statement holds tokens and upload ids; the site says itself what went wrong, under a request id.
+        "log_min_error_statement=panic", "log_error_verbosity=terse",
         *(() if context.durable else _THROW_AWAY),
     ]  # fmt: skip
     return [part for setting in settings for part in ("-c", setting)]

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from deploy.fleet.bootstrap.environment import Environment
+from deploy.fleet.bootstrap.environment import WATCHING, Environment
 from deploy.fleet.bootstrap.frontend import Frontend
 from deploy.fleet.bootstrap.steps import Steps
 from deploy.fleet.checkout import ROOT, home
@@ -136,7 +136,11 @@ def _build(code: Path) -> None:
         shutil.copytree(ROOT / "static" / "build", code / "static" / "build", dirs_exist_ok=True)
     Frontend(Environment(home()), root=code).build(steps)
     if _hash(code / "requirements.txt") != _hash(ROOT / "requirements.txt"):
-        Environment(code, root=code).install(("requirements.txt",), steps)
+        own = Environment(code, root=code)
+        own.install(("requirements.txt",), steps)
+        # Where the checkout's instances send traces, this release's will.
+        if (Environment(home()).folder / "watching").is_dir() and (code / WATCHING).is_file():
+            own.install_watching(steps)
 
 
 def _hash(file: Path) -> str:

@@ -7,10 +7,13 @@ import os
 import signal
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 from deploy.fleet.configuration import STORE_S3
 from deploy.fleet.platforms.embedded import forwarding, postgres, redis, releases, seaweedfs
+from deploy.fleet.platforms.embedded.data_folder import DataFolder
 from deploy.fleet.platforms.embedded.service import Context, Service, loopback, when_true
 from deploy.fleet.probes import instance_is_live, instance_readiness
 from deploy.fleet.processes import OWNER_VARIABLE, Command
@@ -37,7 +40,15 @@ def environment(context: Context, release: str | None = None) -> dict[str, str]:
     owned = _owned(context, release or context.release)
     # A `NAME_FILE` would be read instead of what we set.
     passed = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in owned}
-    return {**passed, **owned}
+    # Each letter is a file there; the library takes the first slash away.
+    letters = mail_folder(context.folder)
+    mail = {} if letters is None else {"EMAIL_URL": f"filemail:///{quote(str(letters), safe='')}"}
+    return {**passed, **mail, **owned}
+
+
+def mail_folder(folder: DataFolder) -> Path | None:
+    """Where mail is written, for whoever tries the site; None where the operator has said where it goes."""
+    return None if os.environ.get("EMAIL_URL") or os.environ.get("EMAIL_URL_FILE") else folder.mail
 
 
 def _owned(context: Context, release: str) -> dict[str, str]:
@@ -153,16 +164,20 @@ def web(context: Context, number: int, release: str) -> Service:
 def worker(context: Context, number: int, release: str) -> Service:
     name = worker_name(number)
     argv = [
-        "celery", "-A", "project", "worker", "-n", f"{name}@spillway", "--loglevel", "INFO",
+        "celery", "-q", "-A", "project", "worker", "-n", f"{name}@spillway", "--loglevel", "INFO",
         "--concurrency", str(min(os.cpu_count() or 1, 4)), "--without-gossip", "--without-mingle",
     ]  # fmt: skip
     # A worker, unlike beat, fills in %n and the like.
-    return _celery(context, name, "worker", release, argv, escape="%%")
+    made = _celery(context, name, "worker", release, argv, escape="%%")
+    # Where it says its metrics; it answers nothing else.
+    address = loopback(context.ports.claim(name))
+    command = replace(made.command, env={**made.command.env, "METRICS_BIND": address})
+    return replace(made, command=command, address=address)
 
 
 def beat(context: Context, release: str) -> Service:
     schedule = context.folder.run(BEAT) / "schedule"
-    argv = ["celery", "-A", "project", "beat", "-s", str(schedule), "--loglevel", "INFO"]
+    argv = ["celery", "-q", "-A", "project", "beat", "-s", str(schedule), "--loglevel", "INFO"]
     return _celery(context, BEAT, "beat", release, argv)
 
 

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 from apps.lifecycle.vocabulary import LIVE_PATH
@@ -10,6 +10,7 @@ from deploy.fleet.configuration import Desired
 from deploy.fleet.errors import FleetError, StartError, StoppedWhileStartingError
 from deploy.fleet.platforms.embedded import (
     journal,
+    monitoring,
     postgres,
     preparation,
     releases,
@@ -20,7 +21,7 @@ from deploy.fleet.platforms.embedded import (
 from deploy.fleet.platforms.embedded.journal import log
 from deploy.fleet.platforms.embedded.service import Context
 from deploy.fleet.platforms.embedded.unit import Unit
-from deploy.fleet.ports import Observation, Watcher
+from deploy.fleet.ports import Observation, Seen, Watcher
 from deploy.fleet.probes import http_answers
 from deploy.fleet.processes import Identity, last_lines, shorten_log, spawn, start_time
 from deploy.fleet.supervision import Act, Decision, next_step, routable
@@ -235,8 +236,16 @@ class Supervisor:
         except OSError as error:
             self._write_failed("state.json", error)
             return
+        self._show_monitoring(seen.units)
         self._shown = seen
         self._tell(seen)
+
+    def _show_monitoring(self, units: Sequence[Seen]) -> None:
+        try:
+            monitoring.write(self.context.folder, units)
+        except OSError as error:
+            # Nobody is served worse for it; what was written stays.
+            log.info("the monitoring's targets could not be written: %s", error)
 
     def _tell(self, seen: Observation) -> None:
         try:
