@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+from apps.common import redis_url
 from project.settings import BROKER_URL, ROLE, SWEEP_SECONDS
 
-broker_url = BROKER_URL
+broker_url = redis_url.broker_url(BROKER_URL)
+broker_use_ssl = redis_url.broker_tls(BROKER_URL)
 task_ignore_result = True
 task_acks_late = True
 worker_prefetch_multiplier = 1
@@ -19,6 +21,7 @@ broker_transport_options = {
     # A worker waits on the broker by design; a request that rings the doorbell does not.
     "socket_timeout": 1 if ROLE == "web" else 5,
     "socket_keepalive": True,
+    **redis_url.broker_options(BROKER_URL),
 }
 # A request that rings the doorbell must not hang on it: the sweep finds what was not enqueued.
 task_publish_retry = False

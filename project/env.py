@@ -5,13 +5,16 @@ Every reader registers what it read in `REGISTRY`, so that the README's table ca
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from apps.common import redis_url
 
 T = TypeVar("T")
 
@@ -21,6 +24,8 @@ class _Required:
 
 
 REQUIRED: Final = _Required()
+# Django's backend where no mail server is set.
+UNSENT: Final = "apps.common.unsent.UnsentBackend"
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 # In 32 random characters, hexadecimal ones at that, there are never so few different ones.
@@ -119,6 +124,14 @@ def text(
         return raw
 
     return _read(name, "text", default, meaning, parse, shown)
+
+
+def web_address(name: str, meaning: str) -> str:
+    """An http:// or https:// address, empty if it is not set. It may hold a password: no error repeats it."""
+    value = text(name, meaning, default="")
+    if value and not re.fullmatch(r"https?://\S+", value):
+        raise ImproperlyConfigured(f"{name} must look like https://host/path")
+    return value
 
 
 def secret(
@@ -244,15 +257,42 @@ def database(name: str, meaning: str) -> dict[str, Any]:
             raise ValueError("it must begin with postgresql://")
         return dict(environ.Env.db_url_config(raw))
 
-    try:
+    with _unrepeated(name, "it must begin with postgresql://"):
         return _read(name, "url", REQUIRED, meaning, parse)
+
+
+def redis(
+    name: str,
+    meaning: str,
+    *,
+    kinds: tuple[str, ...],
+    default: str | _Required = REQUIRED,
+    shown: str = "",
+) -> str:
+    """An address of Redis, of one of these kinds (apps.common.redis_url)."""
+
+    def parse(raw: str) -> str:
+        return redis_url.checked(raw, kinds)
+
+    with _unrepeated(name, "it must look like " + " or ".join(kinds)):
+        return _read(name, "url", default, meaning, parse, shown)
+
+
+@contextmanager
+def _unrepeated(name: str, what: str) -> Iterator[None]:
+    """The value holds a password: say what is wrong with it without repeating it."""
+    try:
+        yield
     except ImproperlyConfigured as error:
-        # The URL holds a password: say what is wrong without repeating it.
-        raise ImproperlyConfigured(
-            str(error) if "is not set" in str(error) else f"{name} must begin with postgresql://"
-        ) from None
+        raise ImproperlyConfigured(str(error) if "is not set" in str(error) else f"{name}: {what}") from None
 
 
 def email(name: str, meaning: str, *, default: str) -> dict[str, Any]:
-    """Django's e-mail settings from a URL: smtp+tls://user:password@host:port, consolemail://."""
-    return dict(environ.Env.email_url_config(_read(name, "url", default, meaning, lambda raw: raw)))
+    """Django's e-mail settings from a URL: smtp+tls://user:password@host:port. If it is empty, mail is not sent."""
+    url = _read(name, "url", default, meaning, lambda raw: raw)
+    if not url:
+        return {"EMAIL_BACKEND": UNSENT}
+    try:
+        return dict(environ.Env.email_url_config(url))
+    except ValueError:  # which would repeat a piece of a password with a / in it
+        raise ImproperlyConfigured(f"{name} must look like smtp+tls://user:password@host:port") from None

@@ -1,10 +1,12 @@
 """Every setting of Spillway, read from the environment. One module, no per-environment copies, no unsafe default."""
 
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
+from apps.common import redis_url
+from apps.lifecycle import logs
 from project import env
 from project.branding import UNFOLD as UNFOLD
 
@@ -78,11 +80,18 @@ _IDLE_IN_TRANSACTION_MS = 5_000
 STATEMENT_TIMEOUT_SECONDS = env.integer(
     "STATEMENT_TIMEOUT_SECONDS", "How long one statement of a web request may run.", default=15, minimum=1
 )
+DATABASE_POOLER = env.choice(
+    "DATABASE_POOLER",
+    "What shares connections between the site and PostgreSQL: nothing, or PgBouncer in transaction mode.",
+    default="none",
+    among=("none", "transaction"),
+)
 DATABASES = {
     "default": env.database("DATABASE_URL", "PostgreSQL: postgresql://user:password@host:port/name")
     | {"ATOMIC_REQUESTS": False, "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 0}
 }
-DATABASES["default"]["OPTIONS"] = {
+# What stands behind the `?` of the address, such as sslmode, comes first.
+DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {
     "connect_timeout": 3,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -90,13 +99,20 @@ DATABASES["default"]["OPTIONS"] = {
     "tcp_user_timeout": 6_000,
     "application_name": f"spillway-{INSTANCE}"[:63],
 }
-if ROLE == "web":
-    # Only web instances pool: Celery closes Django's pool at every task boundary.
+if DATABASE_POOLER == "transaction":
+    # The next statement may be another connection's: a cursor of the server's would be gone by then.
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+if ROLE == "web" and DATABASE_POOLER == "none":
+    # A pooler refuses a connection that brings settings of its own; docs/kubernetes.md says how it sets them itself.
     DATABASES["default"]["OPTIONS"] |= {
         # Giving the time zone here saves a round trip on every new connection.
         "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS * 1000} "
         f"-c lock_timeout={_LOCK_TIMEOUT_MS} -c idle_in_transaction_session_timeout={_IDLE_IN_TRANSACTION_MS} "
         "-c TimeZone=UTC",
+    }
+if ROLE == "web":
+    # Only web instances pool: Celery closes Django's pool at every task boundary.
+    DATABASES["default"]["OPTIONS"] |= {
         "pool": {
             "min_size": min(DB_POOL_MIN, DB_POOL_MAX),
             "max_size": DB_POOL_MAX,
@@ -116,12 +132,22 @@ if ROLE == "web":
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis: sessions, cache, throttles (database 0) and the broker (database 1)
-REDIS_URL = env.text("REDIS_URL", "Redis: redis://:password@host:port", pattern=r"rediss?://.+")
-_redis = urlsplit(REDIS_URL)
-CACHE_URL = urlunsplit(_redis._replace(path="/0"))
-BROKER_URL = urlunsplit(_redis._replace(path="/1"))
+REDIS_URL = env.redis(
+    "REDIS_URL",
+    f"Redis: {redis_url.SERVER}, {redis_url.SENTINELS} or {redis_url.CLUSTER}; rediss for TLS.",
+    kinds=(redis_url.SERVER, redis_url.SENTINELS, redis_url.CLUSTER),
+)
+CACHE_URL = redis_url.with_database(REDIS_URL, 0)
+BROKER_URL = env.redis(
+    "BROKER_URL",
+    "The Redis in which tasks wait for a worker, where it is not the same: no cluster.",
+    kinds=(redis_url.SERVER, redis_url.SENTINELS),
+    default=env.required_if(redis_url.is_cluster(REDIS_URL)),
+    shown="REDIS_URL (required with a cluster)",
+) or redis_url.with_database(REDIS_URL, 1)
 _REDIS_CLIENT = {
     "CLIENT_CLASS": "django_redis.client.DefaultClient",
+    "CONNECTION_FACTORY": "apps.common.redis_clients.RedisConnectionFactory",
     "SOCKET_CONNECT_TIMEOUT": 1,
     "SOCKET_TIMEOUT": 1,
     # A lost Redis costs speed, never a session: reads miss and cached_db goes on with PostgreSQL.
@@ -130,7 +156,8 @@ _REDIS_CLIENT = {
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": CACHE_URL,
+        # One, whatever commas there are in it.
+        "LOCATION": [CACHE_URL],
         "KEY_PREFIX": "spillway",
         "OPTIONS": _REDIS_CLIENT,
     }
@@ -252,7 +279,7 @@ SEND_POLICY = env.choice(
 )
 MAIL_POLICY = env.choice(
     "MAIL_POLICY",
-    "For whom the site mails links to others.",
+    "For whom the site mails links to others; for nobody without EMAIL_URL.",
     default="signed-in",
     among=("anyone", "signed-in", "nobody"),
 )
@@ -312,6 +339,8 @@ PREVIEW_MAX_BYTES = env.integer(
 )
 
 CELERY_APP = "project.celery.app"
+# Who knows what waits for a worker: an app above apps.lifecycle (a function of a connection, giving files and seconds).
+BACKLOG = "apps.processing.waiting.files_waiting"
 
 # --- Throttles, shared by all instances
 THROTTLES = {
@@ -346,6 +375,12 @@ THROTTLES = {
 RUN_DIR = env.text(
     "RUN_DIR", "A private, writable folder of this process, emptied at its start (metrics).", default=""
 )
+METRICS_BIND = env.text(
+    "METRICS_BIND",
+    "Where a worker says its metrics, as host:port; nowhere if empty. An instance says its own on its port.",
+    default="",
+    pattern=r"(\S+:\d{1,5})?",
+)
 HEALTH_INTERVAL_SECONDS = env.number(
     "HEALTH_INTERVAL_SECONDS", "How often an instance checks what it needs.", default=2.0, minimum=0.2
 )
@@ -364,11 +399,38 @@ LOG_LEVEL = env.choice(
     "LOG_LEVEL", "Least severity that is logged.", default="INFO", among=("DEBUG", "INFO", "WARNING", "ERROR")
 )
 LOG_FORMAT = env.choice(
-    "LOG_FORMAT", "One JSON object a line, or text for people.", default="json", among=("json", "console")
+    "LOG_FORMAT",
+    "One JSON object a line, or text for people; auto: text where a terminal shows it.",
+    default="auto",
+    among=("auto", "json", "console"),
 )
 LOGGING_CONFIG = "apps.common.logs.configure"
-LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT, "instance": INSTANCE, "release": RELEASE}
-vars().update(env.email("EMAIL_URL", "Where mail goes.", default="consolemail://"))
+# A command's stdout is its answer.
+_LOG_STREAM = "stderr" if ROLE == "manage" else "stdout"
+LOGGING = {
+    "level": LOG_LEVEL,
+    "format": logs.format_for(LOG_FORMAT, _LOG_STREAM),
+    "stream": _LOG_STREAM,
+    "instance": INSTANCE,
+    "release": RELEASE,
+}
+# Who asks, for a request's log line: an app above apps.common (a function of the request, giving names and values).
+WHO_ASKS = "apps.accounts.asking.who_asks"
+OTEL_EXPORTER_OTLP_ENDPOINT = env.web_address(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "Where OpenTelemetry traces go (OTLP over HTTP), such as http://collector:4318; nowhere if empty.",
+)
+TRACES_SHARE = env.number(
+    "TRACES_SHARE", "The share of requests and tasks that is traced, 0 to 1.", default=1.0, maximum=1.0
+)
+SENTRY_DSN = env.web_address(
+    "SENTRY_DSN",
+    "Where errors that nobody foresaw are reported: a Sentry, or what speaks like one; nowhere if empty.",
+)
+_MAIL = env.email("EMAIL_URL", "Where mail goes; it is not sent if empty.", default="")
+vars().update(_MAIL)
+if _MAIL["EMAIL_BACKEND"] == env.UNSENT:
+    MAIL_POLICY = "nobody"  # whoever may write an address counts on its being written to
 DEFAULT_FROM_EMAIL = env.text(
     "MAIL_FROM",
     "The sender of our mail.",
@@ -410,6 +472,7 @@ MIDDLEWARE = [
     "apps.lifecycle.middleware.MetricsMiddleware",
     "apps.common.middleware.RequestContextMiddleware",
     "apps.common.headers.ProtectionMiddleware",
+    "apps.uploads.assets.AssetsMiddleware",
     "apps.common.language.LanguageMiddleware",
     "apps.uploads.middleware.UploadsMiddleware",
     "django.middleware.security.SecurityMiddleware",

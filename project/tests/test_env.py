@@ -91,6 +91,26 @@ def test_a_wrong_database_url_is_refused_without_its_password(monkeypatch: pytes
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize("raw", ["htps://hidden-key@errors.example.org/1", "https://hidden-key@ errors"])
+def test_a_wrong_address_is_refused_without_the_key_in_it(monkeypatch: pytest.MonkeyPatch, raw: str) -> None:
+    monkeypatch.setenv("X_ADDRESS", raw)
+    with pytest.raises(ImproperlyConfigured, match="X_ADDRESS must look like") as caught:
+        env.web_address("X_ADDRESS", "an address")
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_wrong_mail_server_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X_MAIL", "smtp://somebody:hidden/password@mail.example.org:25")
+    with pytest.raises(ImproperlyConfigured, match="X_MAIL must look like") as caught:
+        env.email("X_MAIL", "mail", default="")
+    assert "hidden" not in str(caught.value)
+
+
+def test_without_a_mail_server_mail_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X_MAIL", "")
+    assert env.email("X_MAIL", "mail", default="") == {"EMAIL_BACKEND": "apps.common.unsent.UnsentBackend"}
+
+
 def test_a_value_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(RANDOM + "\n")
     monkeypatch.setenv("A_FILE", str(tmp_path / "secret"))

@@ -55,3 +55,17 @@ def test_staff_need_a_second_factor_unless_nobody_else_reaches_the_site(
 )
 def test_an_address_is_this_machines_alone_or_not(host: str, alone: bool) -> None:
     assert env.is_loopback(host) is alone
+
+
+@pytest.mark.parametrize(
+    ("told", "policy"),
+    [
+        ({"EMAIL_URL": ""}, "nobody"),
+        ({"EMAIL_URL": "", "MAIL_POLICY": "anyone"}, "nobody"),
+        ({"EMAIL_URL": "smtp://mail.example.org:25"}, "signed-in"),
+        ({"EMAIL_URL": "smtp://mail.example.org:25", "MAIL_POLICY": "anyone"}, "anyone"),
+    ],
+    ids=str,
+)
+def test_nobody_is_promised_mail_where_none_goes_out(told: dict[str, str], policy: str) -> None:
+    assert read(STORE | told, "settings.MAIL_POLICY") == (policy, "")

@@ -168,9 +168,10 @@ class Project:
         (found,) = self.containers(service, stopped=True)
         return found
 
-    def inside(self, service: str, *argv: str, index: int = 1, check: bool = True) -> str:
-        """What a command says inside a container: `docker compose exec`."""
-        return self.compose("exec", "-T", "--index", str(index), service, *argv, check=check).stdout
+    def inside(self, service: str, *argv: str, check: bool = True) -> str:
+        """What a command says inside one of a service's containers; after a rollout the first has another number."""
+        number = self.containers(service)[0].labels["com.docker.compose.container-number"]
+        return self.compose("exec", "-T", "--index", number, service, *argv, check=check).stdout
 
     def forget_counts(self) -> None:
         """Empty Redis of what it counts: nobody has tried anything yet."""

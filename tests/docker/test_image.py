@@ -37,6 +37,16 @@ def test_the_image_has_nothing_to_build_with_and_nothing_left_over(project: Proj
     assert project.inside("web", "sh", "-c", script, check=False).strip() == "clean"
 
 
+def test_the_image_brings_its_assets_as_a_release_collects_them(project: Project) -> None:
+    """For where no folder is shared (Kubernetes). Nobody can write them, and the manifest is this release's."""
+    script = f"""
+        cd /srv/spillway/assets && test ! -w . && test -s staticfiles.{project.release}.json
+        python -c "import json, pathlib; names = json.load(open('staticfiles.{project.release}.json'))['paths'].values()
+print(len(names) > 50, all(pathlib.Path(name).is_file() for name in names))"
+    """
+    assert project.inside("web", "sh", "-c", script).split() == ["True", "True"]
+
+
 def test_every_module_has_its_bytecode(project: Project) -> None:
     """The account could not write any, so what is missing would be compiled at every start."""
     script = (
@@ -47,6 +57,15 @@ def test_every_module_has_its_bytecode(project: Project) -> None:
         " if 'templates' not in str(f) and not pathlib.Path(importlib.util.cache_from_source(str(f))).exists()])"
     )
     assert project.inside("web", "python", "-c", script).strip() == "[]"
+
+
+@pytest.mark.parametrize("service", SITE)
+def test_the_systems_authorities_are_there_for_a_database_that_is_reached_by_tls(
+    project: Project, service: str
+) -> None:
+    """psycopg's own OpenSSL finds those of `sslrootcert=system` by this variable alone, by names that are hashes."""
+    named = project.inside(service, "sh", "-c", 'ls "$SSL_CERT_DIR"').split()
+    assert len([name for name in named if name.endswith(".0")]) > 50
 
 
 @pytest.mark.parametrize("service", SITE)

@@ -4,6 +4,7 @@ import http.client
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -77,6 +78,48 @@ def test_an_operator_on_this_machine_can_ask_an_instance(project: Project) -> No
     container = project.containers("web")[0]
     report = requests.get(f"http://{container.address()}:8000/statusz", timeout=30).json()
     assert (report["instance"], report["release"]) == (container.instance, project.release)
+
+
+@pytest.mark.parametrize(("address", "role"), [("web:8000", "web"), ("worker:9000", "worker")])
+def test_whoever_is_inside_can_ask_instances_and_workers_for_their_metrics(
+    project: Project, address: str, role: str
+) -> None:
+    """As Prometheus does, in the profile `monitoring`: by the name that Docker gives a service."""
+    code = (
+        f"import urllib.request as r; print(r.urlopen('http://{address}/metrics', timeout=9).read().decode())"
+    )
+    told = project.inside("web", "python", "-c", code)
+    assert f'release="{project.release}",role="{role}"' in told
+
+
+def test_the_monitoring_profile_can_write_its_data_and_nothing_else(project: Project) -> None:
+    """What Compose makes of the profile. That Prometheus and Grafana start so is not tested: their images come from a
+    registry, and these tests do without one. Rules and scraping are tried with Debian's Prometheus, in tests/e2e; of
+    the dashboard its questions, by promtool.
+    """
+    told = project.compose("--profile", "monitoring", "config", "--format", "json").stdout
+    services = json.loads(told)["services"]
+    data = {"prometheus": "/prometheus", "grafana": "/var/lib/grafana"}
+    users = {"prometheus": "65534:65534", "grafana": "472:0"}
+    for name, place in data.items():
+        one = services[name]
+        assert (one["read_only"], one["cap_drop"], one["user"]) == (True, ["ALL"], users[name])
+        assert one["security_opt"] == ["no-new-privileges:true"]
+        mounts = {each["target"]: each for each in one["volumes"]}
+        assert mounts.pop(place)["type"] == "volume"
+        assert mounts
+        for target, mount in mounts.items():
+            assert (mount["type"], mount["read_only"]) == ("bind", True), target
+            assert Path(mount["source"]).exists(), target
+    assert set(services["prometheus"]["networks"]) == {"back", "monitoring"}
+    assert (
+        services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == project.values["GRAFANA_PASSWORD"]
+    )
+    for port in services["grafana"]["ports"]:
+        assert port["host_ip"] == "127.0.0.1"
+    # Without the profile neither is there.
+    plain = json.loads(project.compose("config", "--format", "json").stdout)["services"]
+    assert not data.keys() & plain.keys()
 
 
 def test_the_proxy_tells_this_machine_what_it_sends_to(project: Project) -> None:
