@@ -1,4 +1,4 @@
-"""`spillway bench upload|slow|smoke|...`: runs it and prints one table. Starts nothing itself."""
+"""`spillway bench one|upload|slow|smoke|...`: runs it and prints one table. Starts nothing itself."""
 
 import argparse
 import shutil
@@ -15,7 +15,7 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import rollout, slow, spike, upload
+from tests.bench import one, rollout, slow, spike, upload
 from tests.bench import survive as survive_table
 from tests.bench.client import UnexpectedAnswerError
 from tests.bench.fleet import StartFailedError
@@ -28,7 +28,13 @@ _WIDTH = 150
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="spillway bench", description="Measure, and print one table.")
-    kinds = made.add_subparsers(dest="kind", metavar="upload|slow|smoke|rollout|spike|survive", required=True)
+    kinds = made.add_subparsers(
+        dest="kind", metavar="one|upload|slow|smoke|rollout|spike|survive", required=True
+    )
+    alone = kinds.add_parser("one", help="what one instance carries: pages, downloads, uploads")
+    alone.add_argument(
+        "--seconds", type=float, default=one.SECONDS, metavar="SECONDS", help="how long visitors ask (10)"
+    )
     kinds.add_parser("smoke", help="speed, memory and starts, side by side with another server")
     sending = kinds.add_parser("upload", help="speed, processor time and memory of uploads, beside others")
     sending.add_argument(
@@ -61,7 +67,8 @@ def main(arguments: Sequence[str]) -> int:
     _on_signals(_interrupt)
     began = time.monotonic()
     run = {
-        "upload": _upload, "slow": _slow, "smoke": _smoke, "rollout": _rollout, "spike": _spike, "survive": _survive,
+        "one": _one, "upload": _upload, "slow": _slow, "smoke": _smoke,
+        "rollout": _rollout, "spike": _spike, "survive": _survive,
     }[options.kind]  # fmt: skip
     try:
         finished = run(options)
@@ -84,6 +91,18 @@ def _smoke(options: argparse.Namespace) -> bool:
     rows, finished = measure()
     _print(table(rows))
     return finished
+
+
+def _one(options: argparse.Namespace) -> bool:
+    rows = []
+    try:
+        for row in one.measured(seconds=options.seconds):
+            rows.append(row)
+    except KeyboardInterrupt:
+        return False
+    finally:
+        _print(one.table(rows))
+    return True
 
 
 def _upload(options: argparse.Namespace) -> bool:

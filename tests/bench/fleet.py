@@ -34,8 +34,9 @@ class StartFailedError(Exception):
 class Fleet:
     """A fleet in a folder that nobody else uses."""
 
-    def __init__(self, data: Path, port: int, *, web: int) -> None:
+    def __init__(self, data: Path, port: int, *, web: int, settings: Mapping[str, str] | None = None) -> None:
         self.data = data
+        self._settings = settings or {}
         self.address = f"127.0.0.1:{port}"
         self._port = port
         self._web = web
@@ -90,7 +91,7 @@ class Fleet:
         # A session of its own: Ctrl-C reaches the benchmark alone, which then stops everything in order.
         return subprocess.Popen(
             [sys.executable, str(ROOT / "spillway"), verb, "--data", str(self.data), *options],
-            env={**os.environ, **ENVIRONMENT},
+            env={**os.environ, **ENVIRONMENT, **self._settings},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if verb == "up" else None,
