@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playw
 from tests.browser.alice import Person
 from tests.browser.pages import furnish
 from tests.browser.visits import watched
-from tests.e2e.fleet import Fleet, data_folder, fleet_running
+from tests.e2e.fleet import Fleet, fleet_running
+from tests.e2e.telling import expect_silence
 
 _ARGUMENTS = [
     "--disable-background-networking",
@@ -40,14 +41,12 @@ def running_fleet() -> Iterator[Fleet]:
     """Three instances behind Traefik."""
     with fleet_running() as fleet:
         yield fleet
+        expect_silence(fleet)
 
 
 @pytest.fixture(scope="package")
 def guarded_fleet() -> Iterator[Fleet]:
-    """A fleet as one would run it for others: accounts by invitation, addresses confirmed, staff with a second factor.
-
-    Its letters are files.
-    """
+    """A fleet as one would run it for others: invitations, confirmed addresses, staff with a second factor."""
     settings = {
         "SIGN_UP": "invited",
         "EMAIL_VERIFICATION": "mandatory",
@@ -55,15 +54,8 @@ def guarded_fleet() -> Iterator[Fleet]:
         # All of them sign in from one address.
         "THROTTLE_SIGN_IN": "1000/minute",
     }
-    with data_folder() as data:
-        # The library takes the first slash away.
-        settings["EMAIL_URL"] = f"filemail:///{data / 'letters'}"
-        fleet = Fleet(data, settings=settings)
-        try:
-            fleet.up()
-            yield fleet
-        finally:
-            fleet.run("down", check=False)
+    with fleet_running(settings=settings) as fleet:
+        yield fleet
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.fleet import Fleet, fleet_running
+from tests.e2e.telling import expect_silence
 
 
 @pytest.fixture(scope="package")
@@ -12,5 +13,4 @@ def running_fleet() -> Iterator[Fleet]:
     """Three instances behind Traefik."""
     with fleet_running() as fleet:
         yield fleet
-        # After all that was done to it, it still ends as it should.
-        fleet.down()
+        expect_silence(fleet)
