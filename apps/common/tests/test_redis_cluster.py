@@ -38,8 +38,11 @@ class Cluster:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         for port in self.ports:
             self._start(folder, port)
+
+    def join(self) -> None:
+        """Make one cluster of the servers, and wait until all of them say so."""
         until(lambda: all(self.node(port).ping() for port in self.ports))
-        self._join()
+        self._share_out()
         until(self._is_whole)
 
     def _start(self, folder: Path, port: int) -> None:
@@ -55,7 +58,7 @@ class Cluster:
         quiet = subprocess.DEVNULL
         self._processes[port] = subprocess.Popen([_binary(), *arguments], stdout=quiet, stderr=quiet)
 
-    def _join(self) -> None:
+    def _share_out(self) -> None:
         first, *others = self.ports
         for port in others:
             self.node(port).execute_command("CLUSTER MEET", "127.0.0.1", first, self._buses[first])
@@ -102,6 +105,7 @@ def started() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="spillway-cluster-"))
     made = Cluster(folder)
     try:
+        made.join()
         yield made
     finally:
         made.stop()
