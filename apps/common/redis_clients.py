@@ -24,8 +24,8 @@ def redis_pool(url: str, **options: Any) -> ConnectionPool:
     if not is_sentinel(url):
         return ConnectionPool.from_url(url, **options)
     told = read_sentinels(url)
-    sentinel = Sentinel(told.hosts, sentinel_kwargs=told.asking)  # type: ignore[no-untyped-call]
-    return SentinelConnectionPool(  # type: ignore[no-untyped-call]
+    sentinel = Sentinel(told.hosts, sentinel_kwargs=told.asking)  # type: ignore[no-untyped-call]  # redis has no types there
+    return SentinelConnectionPool(  # type: ignore[no-untyped-call]  # redis has no types there
         told.service, sentinel, db=told.database, **told.login, **told.tls, **options
     )
 
@@ -44,7 +44,7 @@ def async_redis_client(url: str, **options: Any) -> AsyncRedis | AsyncRedisClust
     if not is_sentinel(url):
         return AsyncRedis.from_url(url, **options)
     told = read_sentinels(url)
-    sentinel = AsyncSentinel(told.hosts, sentinel_kwargs=told.asking)  # type: ignore[no-untyped-call]
+    sentinel = AsyncSentinel(told.hosts, sentinel_kwargs=told.asking)  # type: ignore[no-untyped-call]  # redis has no types there
     speaking: dict[str, Any] = {"db": told.database, **told.login, **told.tls, **options}
     client: AsyncRedis = sentinel.master_for(told.service, **speaking)
     return client

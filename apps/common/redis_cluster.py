@@ -41,7 +41,7 @@ class ClusterClient(Redis):
 
     def _found(self) -> RedisCluster:
         if self._cluster is None:
-            nodes = [ClusterNode(*host) for host in self._told.hosts]  # type: ignore[no-untyped-call]
+            nodes = [ClusterNode(*host) for host in self._told.hosts]  # type: ignore[no-untyped-call]  # redis has no types there
             speaking: dict[str, Any] = {**self._told.login, **self._told.tls, **self._options}
             self._cluster = RedisCluster(startup_nodes=nodes, **speaking)
         return self._cluster
@@ -49,12 +49,12 @@ class ClusterClient(Redis):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Ask the node that has the key. Raises RedisError."""
         with _said_as_lost():
-            return self._found().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return self._found().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis has no types there
 
     def pipeline(self, transaction: bool = False, shard_hint: None = None) -> Any:
         """Commands for several nodes at once; there are no transactions over them. Raises RedisError."""
         with _said_as_lost():
-            pipe: Any = self._found().pipeline()  # type: ignore[no-untyped-call]
+            pipe: Any = self._found().pipeline()  # type: ignore[no-untyped-call]  # redis has no types there
         pipe.execute = _said_as_lost()(pipe.execute)
         return pipe
 

@@ -24,6 +24,7 @@ from deploy.fleet.platforms.embedded import nginx, traefik
 from deploy.fleet.platforms.embedded.data_folder import DataFolder
 from deploy.fleet.platforms.embedded.servers import servers_running
 from deploy.fleet.platforms.embedded.service import Context
+from deploy.tests.kubernetes_objects import OVERLAYS, Overlay
 
 
 def free_port() -> int:
@@ -223,3 +224,15 @@ def proxy(proxy_for_module: Proxy) -> Proxy:
 
 def is_root() -> bool:
     return os.geteuid() == 0
+
+
+@pytest.fixture(params=OVERLAYS)
+def overlay(request: pytest.FixtureRequest) -> Overlay:
+    """What is applied, of each overlay."""
+    return Overlay.read(request.param)
+
+
+@pytest.fixture
+def production() -> Overlay:
+    """What is applied of the large one."""
+    return Overlay.read("production")

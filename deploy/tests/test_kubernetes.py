@@ -12,7 +12,7 @@ import yaml
 from apps.lifecycle.rules import drain_outlasts_detection
 from apps.lifecycle.vocabulary import LIVE_PATH, METRICS_PATH, READY_PATH
 from deploy.fleet.checkout import ROOT
-from deploy.tests.kubernetes_objects import OVERLAYS, SITE, Object, Overlay, selects
+from deploy.tests.kubernetes_objects import SITE, Object, Overlay, selects
 from project.env import REGISTRY
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -20,16 +20,6 @@ DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
 # gunicorn's own, of deploy/gunicorn.conf.py, what `prepare` reads, and an address that may be left out.
 OTHERS = {"FORWARDED_ALLOW_IPS", "ADMIN_PASSWORD"}
 MARGIN_SECONDS = 10
-
-
-@pytest.fixture(params=OVERLAYS)
-def overlay(request: pytest.FixtureRequest) -> Overlay:
-    return Overlay.read(request.param)
-
-
-@pytest.fixture
-def production() -> Overlay:
-    return Overlay.read("production")
 
 
 # --- An instance's life

@@ -82,11 +82,6 @@ def cluster(tmp_path: Path) -> Cluster:
     return made
 
 
-@pytest.fixture(params=OVERLAYS)
-def overlay(request: pytest.FixtureRequest) -> Overlay:
-    return Overlay.read(request.param)
-
-
 def test_migrations_come_before_the_rollout(cluster: Cluster, overlay: Overlay) -> None:
     code, said = cluster.apply(overlay.name, "--context=here")
     assert (code, said) == (0, "")

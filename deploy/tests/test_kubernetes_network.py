@@ -7,12 +7,6 @@ import yaml
 
 from deploy.tests.kubernetes_objects import FOLDER, OVERLAYS, SITE, Object, Overlay, built, selects
 
-
-@pytest.fixture(params=OVERLAYS)
-def overlay(request: pytest.FixtureRequest) -> Overlay:
-    return Overlay.read(request.param)
-
-
 # --- Who may talk to whom
 
 

@@ -2,17 +2,10 @@
 
 import re
 
-import pytest
-
 from deploy.fleet.checkout import ROOT
-from deploy.tests.kubernetes_objects import OVERLAYS, Overlay
+from deploy.tests.kubernetes_objects import Overlay
 
 DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
-
-
-@pytest.fixture(params=OVERLAYS)
-def overlay(request: pytest.FixtureRequest) -> Overlay:
-    return Overlay.read(request.param)
 
 
 def test_every_pod_keeps_to_the_strictest_rules(overlay: Overlay) -> None:

@@ -11,17 +11,7 @@ import yaml
 from apps.lifecycle import figures
 from deploy.fleet.autoscale import Policy
 from deploy.fleet.checkout import ROOT
-from deploy.tests.kubernetes_objects import FOLDER, OVERLAYS, Overlay
-
-
-@pytest.fixture(params=OVERLAYS)
-def overlay(request: pytest.FixtureRequest) -> Overlay:
-    return Overlay.read(request.param)
-
-
-@pytest.fixture
-def production() -> Overlay:
-    return Overlay.read("production")
+from deploy.tests.kubernetes_objects import FOLDER, Overlay
 
 
 def test_the_autoscaler_is_the_fleet_tools(production: Overlay) -> None:

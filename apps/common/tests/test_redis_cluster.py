@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import subprocess
 import tempfile
 import threading
 import time
@@ -17,27 +16,27 @@ from limits import parse
 from redis.lock import Lock
 
 from apps.common import redis_clients
-from apps.common.tests.test_redis_url import until
+from apps.common.tests.redis_servers import Servers, until
 from apps.lifecycle import heartbeats, scoreboard
 from apps.lifecycle.checks import redis_check
 from apps.throttling import counters as counting
 from apps.throttling.refused import refusal_forget, refusal_note, refusals_seen
-from apps.throttling.tests.own_redis import _binary, free_port
+from apps.throttling.tests.own_redis import free_port
 from apps.transfers.caching import Shelf
 
 SLOTS = 16384
 PRIMARIES = 3
 
 
-class Cluster:
+class Cluster(Servers):
     """Three primaries with a third of the slots each, and a replica of the first."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.ports = [free_port() for _ in range(PRIMARIES + 1)]
         self._buses = {port: free_port() for port in self.ports}
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
         for port in self.ports:
-            self._start(folder, port)
+            self._start_node(folder, port)
 
     def join(self) -> None:
         """Make one cluster of the servers, and wait until all of them say so."""
@@ -45,7 +44,7 @@ class Cluster:
         self._share_out()
         until(self._is_whole)
 
-    def _start(self, folder: Path, port: int) -> None:
+    def _start_node(self, folder: Path, port: int) -> None:
         (folder / str(port)).mkdir()
         settings = {
             "port": port, "bind": "127.0.0.1", "dir": folder / str(port), "save": "", "requirepass": "word",
@@ -55,8 +54,7 @@ class Cluster:
             "cluster-port": self._buses[port], "cluster-require-full-coverage": "no", "repl-diskless-sync-delay": "0",
         }  # fmt: skip
         arguments = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-        quiet = subprocess.DEVNULL
-        self._processes[port] = subprocess.Popen([_binary(), *arguments], stdout=quiet, stderr=quiet)
+        self.start(port, arguments)
 
     def _share_out(self) -> None:
         first, *others = self.ports
@@ -89,15 +87,6 @@ class Cluster:
     def url(self) -> str:
         """Of two nodes: they know the others."""
         return f"redis+cluster://:word@127.0.0.1:{self.ports[1]},127.0.0.1:{self.ports[0]}"
-
-    def kill(self, port: int) -> None:
-        process = self._processes.pop(port)
-        process.kill()
-        process.wait()
-
-    def stop(self) -> None:
-        for port in list(self._processes):
-            self.kill(port)
 
 
 @contextmanager

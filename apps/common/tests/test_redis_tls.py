@@ -102,11 +102,11 @@ def app_with(url: str) -> Celery:
     return app
 
 
-def declare(app: Celery) -> None:
+def declare(app: Celery) -> str:
     with app.connection() as connection:
         connection.ensure_connection(max_retries=1, timeout=5)
         channel: Any = connection.channel()
-        channel.queue_declare("tls-test")
+        return str(channel.queue_declare("tls-test").queue)
 
 
 def test_clients_reach_a_redis_with_tls(encrypted: str) -> None:
@@ -114,7 +114,7 @@ def test_clients_reach_a_redis_with_tls(encrypted: str) -> None:
 
 
 def test_celery_reaches_it_too(encrypted: str) -> None:
-    declare(app_with(redis_url.with_database(encrypted, 1)))
+    assert declare(app_with(redis_url.with_database(encrypted, 1))) == "tls-test"
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(encrypted: str) -> None:

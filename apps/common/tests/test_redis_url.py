@@ -5,8 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from apps.common import redis_clients, redis_url
-from apps.throttling.tests.own_redis import _binary, free_port
+from apps.common.tests.redis_servers import Servers, until
+from apps.throttling.tests.own_redis import free_port
 from deploy.fleet.checkout import ROOT
 
 SENTINELS = "redis+sentinel://site:p%40ss@one:1,two:2,three/mymaster?sentinel_password=s%3Aecret"
@@ -137,13 +137,13 @@ def test_with_a_cluster_the_broker_is_named_and_is_none_itself() -> None:
 # --- Against real ones
 
 
-class Group:
+class Group(Servers):
     """A primary, a replica, and a Sentinel that watches them with a password."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.ports = [free_port(), free_port()]
         self.sentinel = free_port()
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
         first, second = self.ports
         common = [
             "--bind",
@@ -157,33 +157,20 @@ class Group:
             "--masterauth",
             "word",
         ]
-        self._start(first, [*common, "--port", str(first)])
-        self._start(second, [*common, "--port", str(second), "--replicaof", "127.0.0.1", str(first)])
+        self.start(first, [*common, "--port", str(first)])
+        self.start(second, [*common, "--port", str(second), "--replicaof", "127.0.0.1", str(first)])
         file = folder / "sentinel.conf"
         file.write_text(
             f"bind 127.0.0.1\nport {self.sentinel}\nrequirepass watch\n"
             f"sentinel monitor group 127.0.0.1 {first} 1\nsentinel auth-pass group word\n"
             "sentinel down-after-milliseconds group 400\nsentinel failover-timeout group 2000\n"
         )
-        self._start(self.sentinel, [str(file), "--sentinel"])
-
-    def _start(self, port: int, arguments: list[str]) -> None:
-        quiet = subprocess.DEVNULL
-        self._processes[port] = subprocess.Popen([_binary(), *arguments], stdout=quiet, stderr=quiet)
+        self.start(self.sentinel, [str(file), "--sentinel"])
 
     @property
     def url(self) -> str:
         """The first Sentinel of it is one that is not there."""
         return f"redis+sentinel://:word@127.0.0.1:1,127.0.0.1:{self.sentinel}/group/0?sentinel_password=watch"
-
-    def kill(self, port: int) -> None:
-        process = self._processes.pop(port)
-        process.kill()
-        process.wait()
-
-    def stop(self) -> None:
-        for port in list(self._processes):
-            self.kill(port)
 
     def is_whole(self) -> bool:
         """Whether the replica has caught up, and the Sentinel knows of it."""
@@ -191,18 +178,6 @@ class Group:
             told = asked.sentinel_master("group")
             replicas = asked.sentinel_slaves("group")
         return bool(told["num-slaves"]) and replicas[0]["master-link-status"] == "ok"
-
-
-def until(condition: Callable[[], object], limit_seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + limit_seconds
-    while True:
-        try:
-            if condition():
-                return
-        except redis.RedisError:
-            pass
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture

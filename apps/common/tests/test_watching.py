@@ -34,7 +34,7 @@ told = {"traceparent": "00-%(trace)s-b7ad6b7169203331-01", "X-Request-Id": "the-
 for path in ("/livez", "/t/%(token)s?to=/t/%(token)s", "/t/%(token)s/crash"):
     client.get(path, headers=told)
 watching.end()
-""" % {"token": TOKEN, "trace": TRACE}  # noqa: UP031
+""" % {"token": TOKEN, "trace": TRACE}  # noqa: UP031  # it holds braces
 LOGGED = """
 import logging
 import structlog

